@@ -1,0 +1,1 @@
+"""How events travel from what caused them to every node's sockets."""

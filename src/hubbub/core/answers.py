@@ -1,0 +1,97 @@
+"""What a command is answered with: one frozen type per kind of answer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hubbub.core.channels import Channel, Role
+from hubbub.core.errors import DomainError
+from hubbub.core.events import Envelope
+from hubbub.core.ids import ChannelId, ChannelRef, MessageId, Person, Who
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """The message is committed. A repetition under the same `client_id` gets the same answer."""
+
+    channel: ChannelId
+    id: MessageId
+    seq: int
+    at: int
+
+
+class Recovery(StrEnum):
+    """How catching up from a cursor went."""
+
+    RECOVERED = "recovered"
+    TRUNCATED = "truncated"
+    RESET = "reset"
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """The socket is in the channel.
+
+    `seq` is the position from which live events go on. `events` are the missed ones, oldest first,
+    all of them when `recovery` is `RECOVERED`, the newest part when `TRUNCATED`. `history` are the
+    latest messages, oldest first, as many as were asked for. `role` is None for whoever is not a
+    member.
+    """
+
+    channel: Channel
+    seq: int
+    role: Role | None = None
+    recovery: Recovery | None = None
+    events: Sequence[Envelope] = ()
+    history: Sequence[Envelope] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The socket is out of the channel. `name` is the channel's."""
+
+    channel: ChannelId
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """Messages of one channel, each a `MessagePosted`, oldest first."""
+
+    channel: ChannelId
+    messages: Sequence[Envelope]
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """Everybody with a socket in the channel."""
+
+    channel: ChannelId
+    users: Sequence[Person]
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The native socket is identified. `entries` answer the channels asked for, in order; `ttl` is
+    in seconds, None for guests; `ping` the seconds between the server's pings."""
+
+    connection: str
+    who: Who
+    ttl: int | None
+    ping: int
+    entries: Sequence[tuple[ChannelRef, Entered | DomainError]]
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """The newer token counts from now on, for `ttl` seconds."""
+
+    ttl: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """It is done, and there is nothing to tell."""
+
+
+Answer = Posted | Entered | Exited | Messages | Present | Connected | Refreshed | Done

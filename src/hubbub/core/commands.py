@@ -1,0 +1,174 @@
+"""What clients ask for. Imperative; a closed union for each road a command can take.
+
+`ChannelChange` is decided and stored under the channel's lock. `SendMessage` and `MoveCursor` are
+the batched paths of the journal. The rest of `Command` is what only a socket can ask.
+"""
+
+from dataclasses import dataclass
+
+from hubbub.core.channels import Kind, Role
+from hubbub.core.ids import ChannelRef, Cursor, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class SendMessage:
+    """Post `content`. With `client_id` a repetition gets the first answer again."""
+
+    channel: ChannelRef
+    content: str
+    client_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MoveCursor:
+    """Everything up to `read` has been read, up to `delivered` has arrived; 0 leaves one alone."""
+
+    channel: ChannelRef
+    read: int = 0
+    delivered: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CreateChannel:
+    """Make a channel, owned by whoever asks, with `members` (ids of accounts) in it."""
+
+    kind: Kind
+    name: str
+    description: str = ""
+    private: bool = False
+    members: tuple[UserId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JoinChannel:
+    """Become a member of a public room. Joining again changes nothing."""
+
+    channel: ChannelRef
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveChannel:
+    """End one's own membership. An owner's role passes to the next in line."""
+
+    channel: ChannelRef
+
+
+@dataclass(frozen=True, slots=True)
+class AddMember:
+    """Make somebody else a member."""
+
+    channel: ChannelRef
+    user: UserId
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveMember:
+    """End somebody else's membership."""
+
+    channel: ChannelRef
+    user: UserId
+
+
+@dataclass(frozen=True, slots=True)
+class SetRole:
+    """Give a member another role."""
+
+    channel: ChannelRef
+    user: UserId
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class EditChannel:
+    """Change a channel's settings; None leaves one as it is."""
+
+    channel: ChannelRef
+    name: str | None = None
+    description: str | None = None
+    private: bool | None = None
+
+
+ChannelChange = JoinChannel | LeaveChannel | AddMember | RemoveMember | SetRole | EditChannel
+
+
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """Bring this socket into a channel: from here on it receives the channel's events.
+
+    With a `cursor` what was missed is read first. `join` makes the caller a member of a public
+    room, `members_only` refuses everybody else; `history` asks for that many latest messages;
+    `presence` for the comings and goings of others.
+    """
+
+    channel: ChannelRef
+    cursor: Cursor | None = None
+    join: bool = False
+    members_only: bool = False
+    history: int = 0
+    presence: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """Take this socket out of a channel; membership stays."""
+
+    channel: ChannelRef
+
+
+@dataclass(frozen=True, slots=True)
+class SetTyping:
+    """Tell the others that the caller is, or is no longer, typing."""
+
+    channel: ChannelRef
+    typing: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ReadHistory:
+    """Read messages, oldest first: the latest, those after a message id, or those before one."""
+
+    channel: ChannelRef
+    before: int | None = None
+    after: int | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ListPresent:
+    """Ask who has a socket in the channel."""
+
+    channel: ChannelRef
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Identify a native socket and enter channels, all in one round trip."""
+
+    token: str | None
+    channels: tuple[Enter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """Go on with a newer token of the same user."""
+
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Answer, to show that the connection lives."""
+
+
+Command = (
+    SendMessage
+    | MoveCursor
+    | Enter
+    | Exit
+    | SetTyping
+    | ReadHistory
+    | ListPresent
+    | Connect
+    | Refresh
+    | Ping
+)

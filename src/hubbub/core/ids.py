@@ -1,0 +1,73 @@
+"""Names for the things everything else speaks of."""
+
+from dataclasses import dataclass
+from typing import NewType
+
+UserId = NewType("UserId", int)
+"""An account's id is positive, a guest's negative; both fit 53 bits."""
+
+ChannelId = NewType("ChannelId", int)
+MessageId = NewType("MessageId", int)
+
+ChannelRef = int | str
+"""How clients name a channel: an integer is its id, a string its key."""
+
+MAX_INTEGER = 2**53 - 1
+"""The largest integer every JSON reader keeps exactly (RFC 8259, 6)."""
+
+MAX_KEY = 128
+KEY_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-")
+RESERVED_KEYS = frozenset({"auth", "echo", "v1", "chat", "video", "room", "signaling"})
+"""Path segments that are routes of their own under `/ws/` and so can be no channel's key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """The person behind a request or socket, as the server knows them.
+
+    `session` is the login the token belongs to, None for guests. Never built from what a client
+    says inside a frame.
+    """
+
+    id: UserId
+    name: str
+    session: str | None = None
+    admin: bool = False
+
+    @property
+    def guest(self) -> bool:
+        """Whether nobody's account stands behind this person."""
+        return self.id < 0
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who did it, or whom it concerns, as an event prints it."""
+
+    id: UserId
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A position in a channel's sequence: everything up to and including `seq` has been seen."""
+
+    epoch: str
+    seq: int
+
+
+def parse_ref(text: str) -> ChannelRef:
+    """Reads a channel's name where digits are an id and anything else is a key.
+
+    A run of digits beyond 53 bits is no id anybody can hold, and no key either: it comes back as
+    0, the id no channel has.
+    """
+    if text.isascii() and text.isdigit():
+        number = int(text) if len(text) <= 16 else 0
+        return number if number <= MAX_INTEGER else 0
+    return text
+
+
+def valid_key(key: str) -> bool:
+    """Whether a channel may be called this: 1 to 128 of `[A-Za-z0-9._~-]`, and no route."""
+    return 0 < len(key) <= MAX_KEY and KEY_CHARACTERS.issuperset(key) and key not in RESERVED_KEYS

@@ -1,0 +1,76 @@
+"""Who may do what, in one place. REST and WebSocket ask the same function."""
+
+from enum import StrEnum
+from typing import assert_never
+
+from hubbub.core.channels import Channel, Kind, Membership, Role
+from hubbub.core.errors import Forbidden, NotAMember
+from hubbub.core.ids import Who
+
+
+class Action(StrEnum):
+    """What somebody wants to do in a channel."""
+
+    READ = "read"
+    POST = "post"
+    JOIN = "join"
+    LEAVE = "leave"
+    INVITE = "invite"
+    REMOVE = "remove"
+    MANAGE = "manage"
+
+
+def authorize(who: Who, action: Action, channel: Channel, membership: Membership | None) -> None:
+    """Returns when `who`, whose membership of `channel` this is, may do it.
+
+    Default deny: guests enter only channels marked for guests, strangers only read and join public
+    rooms, a private channel is its members' alone, whatever else the caller may be.
+
+    Raises:
+        NotAMember: to do this one has to be a member.
+        Forbidden: a member, and still not allowed.
+    """
+    if who.guest:
+        if not channel.guests:
+            raise Forbidden("guests are not welcome in this channel", "guests_not_allowed")
+        if action in (Action.READ, Action.POST):
+            return
+        raise Forbidden("guests cannot do this", "guests_not_allowed")
+    if membership is None:
+        if not channel.private and action in (Action.READ, Action.JOIN):
+            return
+        if channel.guests and action is Action.POST:
+            return
+        if channel.private:
+            raise NotAMember("you are not a member of this channel")
+        raise NotAMember("join this channel first")
+    _authorize_member(action, channel, membership.role)
+
+
+def may_post(channel: Channel, role: Role | None) -> bool:
+    """Whether somebody with this role, None for a stranger or guest, may post."""
+    return role is not None or channel.guests
+
+
+def _authorize_member(action: Action, channel: Channel, role: Role) -> None:
+    match action:
+        case Action.READ | Action.POST | Action.JOIN:
+            return
+        case Action.LEAVE:
+            if channel.kind is Kind.DIRECT:
+                raise Forbidden("a direct chat cannot be left", "direct_chat")
+        case Action.INVITE | Action.REMOVE:
+            _not_direct(channel)
+            if role is Role.MEMBER:
+                raise Forbidden("only owners and moderators may do this")
+        case Action.MANAGE:
+            _not_direct(channel)
+            if role is not Role.OWNER:
+                raise Forbidden("only an owner may do this")
+        case _:
+            assert_never(action)
+
+
+def _not_direct(channel: Channel) -> None:
+    if channel.kind is Kind.DIRECT:
+        raise Forbidden("a direct chat has two people and no settings", "direct_chat")

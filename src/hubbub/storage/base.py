@@ -1,0 +1,214 @@
+"""What storage guarantees to the services.
+
+Whatever returned, or called back with, an answer is committed: on SQLite it has been flushed to
+the disk. Every failure is a `DomainError`; one that is none of the caller's fault is
+`Unavailable`, and nothing has been stored then. Times are milliseconds since 1970, UTC.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from hubbub.core.answers import Done, Entered, Messages, Posted
+from hubbub.core.channels import Channel, Membership, Role
+from hubbub.core.commands import (
+    ChannelChange,
+    CreateChannel,
+    Enter,
+    MoveCursor,
+    ReadHistory,
+    SendMessage,
+)
+from hubbub.core.errors import DomainError
+from hubbub.core.events import Durable, Envelope
+from hubbub.core.ids import ChannelId, ChannelRef, UserId, Who
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person with a username. `password_hash` is None for somebody who has no password."""
+
+    id: UserId
+    username: str
+    email: str | None
+    password_hash: str | None
+    admin: bool
+    disabled: bool
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One login: what all tokens minted from it have in common."""
+
+    id: str
+    user: UserId
+    created_at: int
+    expires_at: int
+    revoked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member as lists show them."""
+
+    id: UserId
+    name: str
+    role: Role
+    joined_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelView:
+    """A channel as one person sees it: `mine` is their membership."""
+
+    channel: Channel
+    mine: Membership | None
+    creator: str | None
+    members: Sequence[Member]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRow:
+    """A live socket as it is recorded."""
+
+    id: str
+    user: UserId
+    username: str
+    dialect: str
+    channel: str | None
+    address: str
+    connected_at: int
+
+
+class Journal(Protocol):
+    """The channels and their sequences.
+
+    Per channel there is one order, dense and never reused. Loading, deciding and storing are one
+    unit under the channel's lock, and units of one caller happen in the order they were asked for.
+    Committed events are handed to the publisher in `seq` order, after the answers of the same
+    commit were called back.
+    """
+
+    def post(
+        self, who: Who, command: SendMessage, done: Callable[[Posted | DomainError], None]
+    ) -> None:
+        """Appends a message, whose content the caller has checked. Never waits; `done` is called
+        on the event loop after the commit. Permission is decided in the same transaction."""
+
+    def move(
+        self, who: Who, command: MoveCursor, done: Callable[[Done | DomainError], None]
+    ) -> None:
+        """Moves a member's cursors forward, up to the channel's `seq`. Never waits."""
+
+    async def change(self, who: Who, command: ChannelChange) -> Sequence[Durable]:
+        """Decides and stores a change; what happened comes back, and has been published."""
+
+    async def create(self, who: Who, command: CreateChannel) -> Channel:
+        """Makes a channel with its first members.
+
+        Raises:
+            NotFound: `unknown_user`, when one of the members is no account.
+        """
+
+    async def direct(self, who: Who, other: UserId) -> Channel:
+        """The direct chat of two people, made when there is none yet."""
+
+    async def ensure_channel(self, key: str, name: str, *, guests: bool) -> Channel:
+        """The public room with this key that belongs to nobody, made when there is none."""
+
+    async def find(self, ref: ChannelRef) -> Channel | None:
+        """The channel of that id or key."""
+
+    async def enter(self, who: Who, command: Enter, most: int, most_bytes: int) -> Entered:
+        """Reads what entering needs in one snapshot: permission to read, the events after the
+        cursor (the newest `most`, of at most `most_bytes` of content), the latest messages.
+
+        Raises:
+            NotFound, Forbidden, NotAMember: as `authorize` says.
+        """
+
+    async def authorize_read(self, who: Who, ref: ChannelRef) -> Channel:
+        """The channel, when `who` may read it."""
+
+    async def history(self, who: Who, command: ReadHistory) -> Messages:
+        """Messages, oldest first."""
+
+    async def events(self, who: Who, ref: ChannelRef, after: int, limit: int) -> Sequence[Envelope]:
+        """Durable events after a `seq`, oldest first."""
+
+    async def backfill(self, channel: ChannelId, after: int, upto: int) -> Sequence[Envelope]:
+        """The server's own reading of a channel, for filling a gap: nobody's permission counts."""
+
+    async def view(self, who: Who, ref: ChannelRef) -> ChannelView:
+        """A channel and its members, for somebody who may read it."""
+
+    async def views(self, who: Who, *, joined: bool) -> Sequence[ChannelView]:
+        """The channels somebody is a member of; without `joined` also the public rooms."""
+
+
+class Accounts(Protocol):
+    """People, their logins, their live sockets."""
+
+    async def add_account(
+        self, username: str, password_hash: str | None, email: str | None, *, admin: bool = False
+    ) -> Account:
+        """Makes an account. Usernames are unique whatever their case.
+
+        Raises:
+            Conflict: `username_taken`.
+        """
+
+    async def account(self, name: str) -> Account | None:
+        """The account of that username, whatever its case."""
+
+    async def account_by_id(self, user: UserId) -> Account | None:
+        """The account of that id."""
+
+    async def set_password(self, user: UserId, password_hash: str) -> None:
+        """Replaces the password."""
+
+    async def set_disabled(self, user: UserId, disabled: bool) -> None:
+        """Disables or enables an account; disabling revokes its sessions."""
+
+    async def open_session(self, session: Session, refresh_hash: str) -> None:
+        """Records a login with its first refresh token (its hash)."""
+
+    async def rotate(self, refresh_hash: str, new_hash: str, now: int) -> Session:
+        """Uses a refresh token up and puts a new one in its place.
+
+        Raises:
+            Unauthenticated: it is unknown, expired or revoked.
+            RefreshReused: it was used before; the whole session has been revoked.
+        """
+
+    async def session(self, session: str) -> tuple[Session, Account] | None:
+        """A login and whose it is."""
+
+    async def sessions(self, user: UserId) -> Sequence[Session]:
+        """Somebody's logins that are neither revoked nor expired."""
+
+    async def revoke(self, session: str, user: UserId) -> bool:
+        """Ends a login of `user`; False when there was none to end."""
+
+    async def revoke_all(self, user: UserId, but: str | None = None) -> Sequence[str]:
+        """Ends all of somebody's logins but one; the ids of those that ended come back."""
+
+    def connected(self, row: ConnectionRow) -> None:
+        """Records a live socket, soon. Never waits."""
+
+    def disconnected(self, connection: str) -> None:
+        """Removes the record of a socket, soon. Never waits."""
+
+    async def connections(self, user: UserId | None) -> Sequence[ConnectionRow]:
+        """The live sockets of one user, or of everybody, after all that was recorded so far."""
+
+
+class Storage(Journal, Accounts, Protocol):
+    """Everything that is kept, in one database."""
+
+    async def ready(self) -> bool:
+        """Whether reading and writing work right now."""
+
+    async def close(self) -> None:
+        """Commits what is waiting and lets the database go."""

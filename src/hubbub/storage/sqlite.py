@@ -1,0 +1,264 @@
+"""Storage in a SQLite file: one writing thread, two reading ones, and a lock against others."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from hubbub.core.answers import Done, Entered, Messages, Posted
+from hubbub.core.channels import Channel
+from hubbub.core.commands import (
+    ChannelChange,
+    CreateChannel,
+    Enter,
+    MoveCursor,
+    ReadHistory,
+    SendMessage,
+)
+from hubbub.core.errors import DomainError, RefreshReused, Unavailable
+from hubbub.core.events import Durable, Envelope
+from hubbub.core.ids import ChannelId, ChannelRef, UserId, Who
+from hubbub.storage.base import Account, ChannelView, ConnectionRow, Session
+from hubbub.storage.lock import DataLock
+from hubbub.storage.migrate import migrate
+from hubbub.storage.tables import connections
+from hubbub.storage.units import accounts, channels, journal
+from hubbub.storage.writer import Move, Note, Post, Writer
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+READERS = 2
+
+
+def writing_engine(path: Path, synchronous: str = "FULL") -> Engine:
+    """An engine whose transactions take the write lock when they begin.
+
+    `synchronous` is SQLite's: FULL flushes every commit to the disk before it returns, NORMAL may
+    lose the last ones with the power.
+    """
+    engine = create_engine(
+        f"sqlite:///{path}",
+        poolclass=NullPool,
+        connect_args={"isolation_level": None, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _configure(raw, _record):  # type: ignore[no-untyped-def]  # SQLAlchemy's own signature
+        raw.execute("PRAGMA journal_mode = WAL")
+        raw.execute(f"PRAGMA synchronous = {synchronous}")
+        raw.execute("PRAGMA foreign_keys = ON")
+        raw.execute("PRAGMA busy_timeout = 5000")
+        # The default of 1,000 pages checkpoints three times as often, and a commit waits for it.
+        raw.execute("PRAGMA wal_autocheckpoint = 4000")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def reading_engine(path: Path) -> Engine:
+    """An engine that cannot write. Each transaction reads one snapshot."""
+    engine = create_engine(
+        f"sqlite:///file:{path}?mode=ro&uri=true",
+        poolclass=NullPool,
+        connect_args={"isolation_level": None, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+class SqliteStorage:
+    """A `Storage` in one file. Make it with `open`, from a running event loop."""
+
+    def __init__(self, path: Path, lock: DataLock, writer: Writer) -> None:
+        self._lock = lock
+        self._writer = writer
+        self._reader = reading_engine(path)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="hubbub-reader")
+        self._local = threading.local()
+        self._opened: list[Connection] = []
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path,
+        publish: Callable[[Sequence[Envelope]], None],
+        *,
+        synchronous: str = "FULL",
+        clock: Callable[[], float] = time.time,
+    ) -> "SqliteStorage":
+        """Takes the lock, brings the tables up to date, starts the writer.
+
+        `publish` gets what each commit published, on the event loop, in order.
+
+        Raises:
+            Locked: another process has the database open.
+            Unavailable: it cannot be opened.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = DataLock(path)
+        try:
+            engine = writing_engine(path, synchronous)
+            await asyncio.to_thread(migrate, engine)
+            writer = Writer(engine, publish, clock)
+            await writer.start()
+        except BaseException:
+            lock.release()
+            raise
+        storage = cls(path, lock, writer)
+        # Rows of a server that crashed: their sockets went with it.
+        await writer.run(lambda tx: tx.connection.execute(connections.delete()).rowcount)
+        return storage
+
+    async def close(self) -> None:
+        await self._writer.close()
+        self._readers.shutdown()
+        for connection in self._opened:
+            connection.close()
+        self._lock.release()
+
+    async def ready(self) -> bool:
+        try:
+            await self._writer.run(lambda tx: journal.working(tx.connection))
+            return await self._read(journal.working)
+        except DomainError:
+            return False
+
+    async def _read(
+        self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._readers, partial(self._read_here, unit, *args, **kwargs)
+        )
+
+    def _read_here(
+        self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        try:
+            connection: Connection | None = getattr(self._local, "connection", None)
+            if connection is None:
+                self._local.connection = connection = self._reader.connect()
+                self._opened.append(connection)
+            with connection.begin():
+                return unit(connection, *args, **kwargs)
+        except SQLAlchemyError as error:
+            raise Unavailable("the database cannot be read") from error
+
+    # Journal
+
+    def post(
+        self, who: Who, command: SendMessage, done: Callable[[Posted | DomainError], None]
+    ) -> None:
+        self._writer.put(Post(who, command, done))
+
+    def move(
+        self, who: Who, command: MoveCursor, done: Callable[[Done | DomainError], None]
+    ) -> None:
+        self._writer.put(Move(who, command, done))
+
+    async def change(self, who: Who, command: ChannelChange) -> Sequence[Durable]:
+        return await self._writer.run(lambda tx: channels.change(tx, who, command))
+
+    async def create(self, who: Who, command: CreateChannel) -> Channel:
+        return await self._writer.run(lambda tx: channels.create(tx, who, command))
+
+    async def direct(self, who: Who, other: UserId) -> Channel:
+        return await self._writer.run(lambda tx: channels.direct(tx, who, other))
+
+    async def ensure_channel(self, key: str, name: str, *, guests: bool) -> Channel:
+        return await self._writer.run(lambda tx: channels.ensure(tx, key, name, guests))
+
+    async def find(self, ref: ChannelRef) -> Channel | None:
+        return await self._read(channels.find, ref)
+
+    async def enter(self, who: Who, command: Enter, most: int, most_bytes: int) -> Entered:
+        return await self._read(journal.enter, who, command, most, most_bytes)
+
+    async def authorize_read(self, who: Who, ref: ChannelRef) -> Channel:
+        channel, _ = await self._read(channels.readable, who, ref)
+        return channel
+
+    async def history(self, who: Who, command: ReadHistory) -> Messages:
+        return await self._read(journal.history, who, command)
+
+    async def events(self, who: Who, ref: ChannelRef, after: int, limit: int) -> Sequence[Envelope]:
+        return await self._read(journal.events, who, ref, after, limit)
+
+    async def backfill(self, channel: ChannelId, after: int, upto: int) -> Sequence[Envelope]:
+        return await self._read(journal.backfill, channel, after, upto)
+
+    async def view(self, who: Who, ref: ChannelRef) -> ChannelView:
+        return await self._read(channels.view, who, ref)
+
+    async def views(self, who: Who, *, joined: bool) -> Sequence[ChannelView]:
+        return await self._read(channels.views, who, joined)
+
+    # Accounts
+
+    async def add_account(
+        self, username: str, password_hash: str | None, email: str | None, *, admin: bool = False
+    ) -> Account:
+        return await self._writer.run(
+            lambda tx: accounts.add(tx, username, password_hash, email, admin)
+        )
+
+    async def account(self, name: str) -> Account | None:
+        return await self._read(accounts.by_name, name)
+
+    async def account_by_id(self, user: UserId) -> Account | None:
+        return await self._read(accounts.by_id, user)
+
+    async def set_password(self, user: UserId, password_hash: str) -> None:
+        await self._writer.run(lambda tx: accounts.set_password(tx, user, password_hash))
+
+    async def set_disabled(self, user: UserId, disabled: bool) -> None:
+        await self._writer.run(lambda tx: accounts.set_disabled(tx, user, disabled))
+
+    async def open_session(self, session: Session, refresh_hash: str) -> None:
+        await self._writer.run(lambda tx: accounts.open_session(tx, session, refresh_hash))
+
+    async def rotate(self, refresh_hash: str, new_hash: str, now: int) -> Session:
+        result = await self._writer.run(lambda tx: accounts.rotate(tx, refresh_hash, new_hash, now))
+        if isinstance(result, RefreshReused):
+            raise result
+        return result
+
+    async def session(self, session: str) -> tuple[Session, Account] | None:
+        return await self._read(accounts.standing, session)
+
+    async def sessions(self, user: UserId) -> Sequence[Session]:
+        return await self._writer.run(
+            lambda tx: accounts.live_sessions(tx.connection, user, tx.now)
+        )
+
+    async def revoke(self, session: str, user: UserId) -> bool:
+        return await self._writer.run(lambda tx: accounts.revoke(tx, session, user))
+
+    async def revoke_all(self, user: UserId, but: str | None = None) -> Sequence[str]:
+        return await self._writer.run(lambda tx: accounts.revoke_all(tx, user, but))
+
+    def connected(self, row: ConnectionRow) -> None:
+        self._writer.put(Note(row))
+
+    def disconnected(self, connection: str) -> None:
+        self._writer.put(Note(connection))
+
+    async def connections(self, user: UserId | None) -> Sequence[ConnectionRow]:
+        # By the writer, behind what it was told before.
+        return await self._writer.run(lambda tx: accounts.live_connections(tx.connection, user))
