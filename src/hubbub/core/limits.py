@@ -29,6 +29,10 @@ class TokenBucket:
         self.level = level - 1
         return True
 
+    def full(self, now: float) -> bool:
+        """Whether a whole burst is allowed again, as of a bucket never used."""
+        return self.level + (now - self.updated) * self.rate >= self.burst
+
     def wait(self) -> int:
         """Whole seconds until the next one is allowed."""
         return max(1, round((1 - self.level) / self.rate)) if self.rate > 0 else 0

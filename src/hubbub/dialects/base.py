@@ -1,14 +1,19 @@
-"""What a protocol has to be able to say."""
+"""What a protocol has to be able to say, and what all of them read JSON with."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, NoReturn, Protocol, TypeVar, Union, cast
+
+import msgspec
 
 from hubbub.core.answers import Answer
 from hubbub.core.commands import Command
-from hubbub.core.errors import DomainError
+from hubbub.core.errors import BadFrame, DomainError, Invalid
 from hubbub.core.events import Envelope
-from hubbub.core.ids import ChannelId, ChannelRef, Who
+from hubbub.core.ids import KEY_CHARACTERS, MAX_INTEGER, MAX_KEY, ChannelId, ChannelRef, Who
+
+MAX_DEPTH = 32
 
 
 @dataclass(slots=True)
@@ -17,25 +22,28 @@ class Link:
 
     `who` is None while a native socket has not connected, and for good on a socket that nobody
     stands behind. `channel` is the channel the path names, None where frames name theirs; after
-    entering it is the channel's id. `fallback` is the channel of frames that name none.
+    entering it is the channel's id, and `key` the key by which frames may also name it. `fallback`
+    is the channel of frames that name none.
     """
 
     connection: str
     who: Who | None
     channel: ChannelRef | None = None
     fallback: ChannelRef | None = None
+    key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A command as it came: `id` is the client's own number for it, where the protocol has one."""
+class Request(msgspec.Struct, frozen=True):
+    """A command as it came: `id` is the client's own number for it, where the protocol has one.
+
+    A struct, since one is made for every frame and a frozen dataclass takes three times as long.
+    """
 
     command: Command
     id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """A frame, or one of its lines, that holds no command. The socket stays open."""
 
     error: DomainError
@@ -83,3 +91,131 @@ class Dialect(Protocol):
 
     def ping(self, moved: dict[ChannelId, int]) -> bytes:
         """The protocol's own ping, with the top `seq` of channels that moved."""
+
+
+T = TypeVar("T")
+
+
+class Reader(Generic[T]):
+    """Reads JSON objects into structs: one struct per `type`, or a single one without a tag.
+
+    Unknown fields are ignored; of a key that comes twice the last one counts. Strings are checked
+    for their type only: a lone surrogate or U+0000 in one is the caller's to refuse.
+    """
+
+    def __init__(self, *shapes: type[T]) -> None:
+        structs = cast(tuple[type[msgspec.Struct], ...], shapes)
+        self._shapes = {struct.__struct_config__.tag: struct for struct in structs}
+        decoder = msgspec.json.Decoder(Union[structs])  # noqa: UP007
+        self._decode = cast(Callable[[str], T], decoder.decode)
+
+    def read(self, text: str) -> T | Refused:
+        """Never raises. What is refused carries the object's `id` where it has a usable one."""
+        # Counting brackets is dearer than finding none, and most frames have none to count.
+        if ("[" in text or text.rfind("{") > 0) and text.count("[") + text.count("{") > MAX_DEPTH:
+            return self._read_carefully(text)
+        try:
+            return self._decode(text)
+        except (msgspec.DecodeError, UnicodeEncodeError):
+            return self._read_carefully(text)
+
+    def _read_carefully(self, text: str) -> T | Refused:
+        """The slow way, which finds out what is wrong, and that nothing is if so."""
+        try:
+            value = json.loads(text, parse_int=_parse_int, parse_constant=_refuse_constant)
+        except RecursionError:
+            return Refused(_too_deep())
+        except ValueError:
+            return Refused(BadFrame("the frame is not valid JSON"))
+        if _deeper(value, MAX_DEPTH):
+            return Refused(_too_deep(), _number(value))
+        if not isinstance(value, dict):
+            return Refused(BadFrame("the frame is not a JSON object"))
+        try:
+            return self._build(value)
+        except Invalid as error:
+            return Refused(error, _number(value))
+
+    def _build(self, value: dict[str, object]) -> T:
+        struct = self._shapes.get(None) or self._struct_for(value)
+        fields = {}
+        for field in msgspec.structs.fields(struct):
+            name = field.encode_name
+            if name in value:
+                fields[field.name] = _convert(value[name], field.type, name)
+            elif field.required:
+                raise Invalid(f"{name} is missing", f"missing_{name}")
+        return cast(T, struct(**fields))
+
+    def _struct_for(self, value: dict[str, object]) -> type[msgspec.Struct]:
+        if "type" not in value:
+            raise Invalid("type is missing", "missing_type")
+        kind = value["type"]
+        if not isinstance(kind, str):
+            raise Invalid("type must be a string", "invalid_type")
+        struct = self._shapes.get(kind)
+        if struct is None:
+            # Only harmless text is quoted back: a refusal must be encodable, and stay short.
+            quotable = kind.isascii() and kind.isprintable() and 0 < len(kind) <= 40
+            raise Invalid(f"unknown type {kind!r}" if quotable else "unknown type", "unknown_type")
+        return struct
+
+
+def check_ref(ref: object, slug: str) -> ChannelRef:
+    """Returns what a frame names a channel by, when any channel could have that id or key.
+
+    Raises:
+        Invalid: with `slug`.
+    """
+    if type(ref) is int and 0 <= ref <= MAX_INTEGER:
+        return ref
+    if isinstance(ref, str) and 0 < len(ref) <= MAX_KEY and KEY_CHARACTERS.issuperset(ref):
+        return ref
+    raise Invalid(
+        f"this can be no channel's id (an integer below 2^53) or key (1 to {MAX_KEY} letters, "
+        "digits and . _ ~ -)",
+        slug,
+    )
+
+
+def _convert(value: object, kind: object, name: str) -> object:
+    try:
+        return msgspec.convert(value, kind)
+    except ValueError as error:
+        reason = str(error)
+        raise Invalid(f"{name}: {reason[:1].lower()}{reason[1:]}", f"invalid_{name}") from None
+
+
+def _number(value: object) -> int | None:
+    """The `id` that the answer to an unreadable command can still carry."""
+    number = value.get("id") if isinstance(value, dict) else None
+    return number if type(number) is int and 0 < number <= MAX_INTEGER else None
+
+
+def _deeper(value: object, most: int) -> bool:
+    """Whether arrays and objects are nested deeper than `most`."""
+    level = [value]
+    for _ in range(most):
+        inside: list[object] = []
+        for item in level:
+            if isinstance(item, dict):
+                inside.extend(item.values())
+            elif isinstance(item, list):
+                inside.extend(item)
+        if not inside:
+            return False
+        level = inside
+    return any(isinstance(item, dict | list) for item in level)
+
+
+def _parse_int(digits: str) -> int:
+    """Python refuses to read very long integers; to us all beyond 53 bits are the same."""
+    return int(digits) if len(digits) <= 20 else MAX_INTEGER + 1
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _too_deep() -> Invalid:
+    return Invalid(f"the frame is nested deeper than {MAX_DEPTH} levels", "too_deep")

@@ -1,0 +1,1 @@
+"""The speed harness behind `make bench`: see README.md beside this file."""

@@ -1,0 +1,98 @@
+"""Runs the load generator, `load.c`, and speaks its command language."""
+
+import json
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bench.servers import pinned, process_cpu
+
+Headers = Literal["minimal", "browser"]
+Target = Literal["native", "floor", "baseline", "bare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command did. The faults are those of the whole run so far."""
+
+    command: str
+    messages: int
+    acks: int
+    deliveries: int
+    seconds: float
+    lost: int
+    doubled: int
+    refused: int
+    closed: int
+
+    @property
+    def faulty(self) -> bool:
+        """Whether anything was lost or doubled, refused, or a connection ended by the server."""
+        return bool(self.lost or self.doubled or self.refused or self.closed)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How to run the generator. A plan has a line of room and token per connection."""
+
+    target: Target
+    plan: Sequence[tuple[str, str]]
+    in_flight: int = 1
+    concurrency: int = 16
+    headers: Headers = "minimal"
+
+
+class Loader:
+    """A load generator at work."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def cpu(self) -> float:
+        """Seconds of CPU it has used: near the seconds on the clock it is what limits the run."""
+        return process_cpu(self._process.pid)
+
+    def open(self) -> Answer:
+        """Open and authenticate all connections."""
+        return self._command("open")
+
+    def send(self, *, count: int = 0, seconds: float = 0) -> Answer:
+        """Let every sender send `count` messages or for `seconds`, whichever ends first and is
+        not 0, and wait until everything is acknowledged and delivered."""
+        return self._command(f"send {count} {seconds}")
+
+    def end(self) -> Answer:
+        """Wait until nothing comes any more. The totals of the run, and all that is missing."""
+        return self._command("end")
+
+    def _command(self, line: str) -> Answer:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(line, file=self._process.stdin, flush=True)
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"the load generator ended with {self._process.wait()}")
+        return Answer(**json.loads(answer))
+
+
+@contextmanager
+def loading(program: Path, load: Load, port: int, folder: Path, core: int) -> Iterator[Loader]:
+    """Run the generator on `core` against a server on `port`; its connections end with it."""
+    plan = folder / "plan.txt"
+    plan.write_text("".join(f"{room} {token}\n" for room, token in load.plan))
+    options = [load.target, port, plan, load.in_flight, load.concurrency, load.headers]
+    with pinned(core):
+        process = subprocess.Popen(
+            [str(program), *map(str, options)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+    with process:
+        try:
+            yield Loader(process)
+        finally:
+            process.kill()

@@ -1,0 +1,1 @@
+"""Credentials: access tokens, passwords, tickets. Knows no storage and no web."""

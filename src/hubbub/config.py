@@ -1,0 +1,399 @@
+"""The settings: read once, from the environment and `.env`, and nowhere else in the program.
+
+The setting `port` is the variable `HUBBUB_PORT`. The names that the documents of `rooms` and
+`signaling` made known work as they are, too; the prefixed one wins. The environment beats `.env`,
+a command line beats both. An empty value counts as none.
+"""
+
+import ipaddress
+import logging
+import os
+import re
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+log = logging.getLogger(__name__)
+
+PREFIX = "HUBBUB_"
+SEED_NAMES = frozenset(
+    {"database_url", "secret_key", "algorithm", "access_token_expire_minutes", "redis_url"}
+)
+"""Settings that go by their bare name as well."""
+MAIL_NAMES = frozenset({"smtp_server", "smtp_port", "email_user", "email_password"})
+"""Known names that nothing reads before there is mail."""
+PRINTED_SECRETS = frozenset({"yoursecretkey", "your-secret-key-here", "your_jwt_token"})
+"""What the documents print where a secret belongs; compared in lower case."""
+MIN_SECRET = 32
+DEV_FACTOR = 10
+
+
+class ConfigError(Exception):
+    """The server cannot start like this. `message` is one sentence that names the setting."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class Mode(StrEnum):
+    """Who gets in without a token: nobody, everybody on this machine, everybody (as a guest)."""
+
+    CLOSED = "false"
+    LOOPBACK = "loopback"
+    FORCED = "force"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one client may do. 0 means no limit. Rates are per second."""
+
+    message_rate: int
+    message_burst: int
+    frame_rate: int
+    sockets_per_user: int
+    sockets_per_address: int
+
+
+def _setting(default: Any, must: str, **constraints: Any) -> Any:
+    """A field whose refusal reads "`NAME` must be `must`"."""
+    return Field(default, description=must, **constraints)
+
+
+_COUNT = "a whole number, 0 meaning no limit"
+_Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """All settings, checked. Making one reads no environment: `Settings.load` does.
+
+    Raises:
+        ConfigError: for any bad value.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        str_strip_whitespace=True,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        dotenv_filtering="only_existing",
+    )
+
+    open: Mode = _setting(Mode.CLOSED, "false, loopback or force")
+    host: str = _setting("127.0.0.1", "an address or a host name")
+    port: int = _setting(8000, "a port from 0 to 65535", ge=0, le=65535)
+    data_dir: Path = _setting(Path("data"), "the path of a folder")
+    database_url: str | None = _setting(None, "a URL such as sqlite:///./app.db", repr=False)
+    sqlite_synchronous: Literal["FULL", "NORMAL"] = _setting("FULL", "FULL or NORMAL")
+    redis_url: str | None = _setting(None, "a URL", repr=False)
+    redis_optional: bool = _setting(False, "true or false")
+
+    secret_key: SecretStr | None = _setting(None, f"at least {MIN_SECRET} random bytes")
+    algorithm: Literal["HS256", "HS384", "HS512"] = _setting("HS256", "HS256, HS384 or HS512")
+    access_token_expire_minutes: int = _setting(
+        30, "a number of minutes from 1 to 525600", ge=1, le=525_600
+    )
+    refresh_token_days: int = _setting(30, "a number of days from 1 to 3650", ge=1, le=3650)
+    registration: Literal["open", "closed"] = _setting("open", "open or closed")
+    origins: _Names = _setting((), "a list of origins such as https://chat.example.com")
+    forwarded_allow_ips: _Names = _setting((), "a list of addresses or networks of proxies")
+
+    room_list: Literal["all", "joined"] = _setting("all", "all or joined")
+    message_rate: int = _setting(50, _COUNT, ge=0)
+    message_burst: int = _setting(200, _COUNT, ge=0)
+    frame_rate: int = _setting(500, _COUNT, ge=0)
+    sockets_per_user: int = _setting(50, _COUNT, ge=0)
+    sockets_per_address: int | None = _setting(None, _COUNT, ge=0)
+    login_failures: int = _setting(5, _COUNT, ge=0)
+    compression: bool = _setting(False, "true or false")
+    log_level: Literal["debug", "info", "warning", "error", "critical"] = _setting(
+        "info", "debug, info, warning, error or critical"
+    )
+    log_format: Literal["console", "json"] | None = _setting(None, "console or json")
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigError(_sentence(error)) from None
+
+    @classmethod
+    def load(cls, **given: Any) -> Self:
+        """The settings of this process. `given` is what a command line says, None where nothing.
+
+        Logs a warning for what is unwise and allowed, and for names that look misspelt.
+
+        Raises:
+            ConfigError: for any bad value, wherever it stands.
+        """
+        values: dict[str, Any] = {}
+        names: set[str] = set()
+        try:
+            for source in (DotEnvSettingsSource, EnvSettingsSource):
+                bare = source(cls)
+                values |= {name: value for name, value in bare().items() if name in SEED_NAMES}
+                values |= source(cls, env_prefix=PREFIX)()
+                names.update(bare.env_vars)
+        except (OSError, UnicodeError) as error:
+            raise ConfigError(f".env cannot be read: {error}.") from None
+        settings = cls(**values | {name: v for name, v in given.items() if v is not None})
+        for warning in (*settings.warnings(), *_misspelt(names)):
+            log.warning("! %s", warning)
+        return settings
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        *others: PydanticBaseSettingsSource,  # noqa: ARG003
+        **more: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what the caller says counts; `load` is the one that looks around."""
+        return (init_settings,)
+
+    @property
+    def dev(self) -> bool:
+        """Open to this machine alone: development mode."""
+        return self.open is Mode.LOOPBACK
+
+    @property
+    def guests(self) -> bool:
+        """Whether people without an account are let in anywhere."""
+        return self.open is not Mode.CLOSED
+
+    @property
+    def database(self) -> Path:
+        """The file of the SQLite database; relative paths are relative to the working folder."""
+        if self.database_url is None:
+            return self.data_dir / "hubbub.db"
+        return _sqlite_path(self.database_url)
+
+    @property
+    def limits(self) -> Limits:
+        """The limits that hold in this mode: development mode allows ten times the rates, and any
+        number of sockets per address unless told otherwise."""
+        factor = DEV_FACTOR if self.dev else 1
+        per_address = self.sockets_per_address
+        if per_address is None:
+            per_address = 0 if self.dev else 200
+        return Limits(
+            message_rate=self.message_rate * factor,
+            message_burst=self.message_burst * factor,
+            frame_rate=self.frame_rate * factor,
+            sockets_per_user=self.sockets_per_user,
+            sockets_per_address=per_address,
+        )
+
+    def secret(self) -> str:
+        """The key that signs tokens: `SECRET_KEY`, or else a random one, which is made and kept
+        in the data folder when it is not there yet.
+
+        Raises:
+            ConfigError: it can be neither read nor made.
+        """
+        if self.secret_key is not None:
+            return self.secret_key.get_secret_value()
+        return _kept_secret(self.data_dir / "secret.key")
+
+    def warnings(self) -> Sequence[str]:
+        """What is unwise and allowed, a sentence each."""
+        found = []
+        if self.secret_key is not None and (fault := _weakness(self.secret_key)):
+            found.append(f"SECRET_KEY {fault}: it will do on this machine alone.")
+        if self.redis_url is not None:
+            found.append(
+                "REDIS_URL is set and this version has no Redis bus: falling back to one process, "
+                "in memory, as HUBBUB_REDIS_OPTIONAL allows."
+            )
+        return found
+
+    @field_validator("open", "registration", "room_list", "log_level", "log_format", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return str(value).strip().lower() if isinstance(value, (str, bool)) else value
+
+    @field_validator("algorithm", "sqlite_synchronous", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.strip().upper() if isinstance(value, str) else value
+
+    @field_validator("origins", "forwarded_allow_ips", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(part for item in value.split(",") if (part := item.strip()))
+
+    @field_validator("origins")
+    @classmethod
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_origin(item) for item in value)
+
+    @field_validator("forwarded_allow_ips")
+    @classmethod
+    def _check_proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for item in value:
+            try:
+                ipaddress.ip_network(item, strict=False)
+            except ValueError:
+                raise ConfigError(
+                    "HUBBUB_FORWARDED_ALLOW_IPS must name the addresses or networks of proxies, "
+                    f"not {item!r}."
+                ) from None
+        return value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _expand(cls, value: Path) -> Path:
+        return value.expanduser()
+
+    @model_validator(mode="after")
+    def _check_whole(self) -> Self:
+        if self.database_url is not None:
+            _sqlite_path(self.database_url)
+        if self.redis_url is not None and not self.redis_optional:
+            raise ConfigError(
+                "REDIS_URL is set and this version has no Redis bus: leave it out, or set "
+                "HUBBUB_REDIS_OPTIONAL=true to run as one process, in memory."
+            )
+        if self.secret_key is not None:
+            fault = _weakness(self.secret_key)
+            if fault is not None and not self.dev:
+                raise ConfigError(
+                    f"SECRET_KEY {fault}: use at least {MIN_SECRET} random bytes, or leave it out "
+                    "to have some made and kept in the data folder."
+                )
+        if self.dev and not _loopback(self.host):
+            raise ConfigError(
+                f"HUBBUB_HOST must be an address of this machine alone in development mode, such "
+                f"as 127.0.0.1, not {self.host!r}."
+            )
+        return self
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first thing that is wrong, without the values that are nobody's business."""
+    fault = error.errors(include_url=False)[0]
+    name = str(fault["loc"][0])
+    field = Settings.model_fields.get(name)
+    if field is None:
+        return f"There is no setting {name!r}."
+    shown = name.upper() if name in SEED_NAMES else PREFIX + name.upper()
+    if name in ("secret_key", "database_url", "redis_url"):
+        return f"{shown} must be {field.description}."
+    return f"{shown} must be {field.description}, not {str(fault['input'])[:60]!r}."
+
+
+def _misspelt(names: set[str]) -> Sequence[str]:
+    known = {PREFIX.lower() + name for name in (*Settings.model_fields, *MAIL_NAMES)}
+    unknown = {name for name in names if name.startswith(PREFIX.lower())} - known
+    return [f"{name.upper()} is no setting and is ignored." for name in sorted(unknown)]
+
+
+def _sqlite_path(url: str) -> Path:
+    if re.match(r"postgres(ql)?(\+\w+)?:", url, re.IGNORECASE):
+        raise ConfigError(
+            "DATABASE_URL names a PostgreSQL database, and this version has SQLite only: use a "
+            "URL such as sqlite:///./app.db, or leave it out."
+        )
+    match = re.fullmatch(r"sqlite(?:\+\w+)?:///(?P<path>[^?#]+)", url, re.IGNORECASE)
+    if match is None or match["path"].endswith((":memory:", "/")):
+        raise ConfigError(
+            "DATABASE_URL must name a file of SQLite in a URL such as sqlite:///./app.db, without "
+            "options."
+        )
+    return Path(match["path"])
+
+
+def _origin(text: str) -> str:
+    """An origin as browsers write it: lower case, no default port (RFC 6454, 6.1)."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    scheme, host = parts.scheme, parts.hostname
+    written = f"{parts.scheme}://{parts.netloc}".lower()
+    whole = (
+        written == text.lower() and text.isascii() and "@" not in text and not text.endswith(":")
+    )
+    if scheme not in ("http", "https") or not host or not whole or re.search(r"[*\s]", text):
+        raise ConfigError(
+            "HUBBUB_ORIGINS must be a list of origins such as https://chat.example.com, each "
+            f"without a path and never * or null, not {text[:60]!r}."
+        )
+    shown = f"[{host}]" if ":" in host else host
+    default = {"http": 80, "https": 443}[scheme]
+    return f"{scheme}://{shown}" if port in (None, default) else f"{scheme}://{shown}:{port}"
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _weakness(secret: SecretStr) -> str | None:
+    """What is wrong with a secret, as the rest of a sentence."""
+    text = secret.get_secret_value()
+    if text.lower() in PRINTED_SECRETS:
+        return "is printed in a document"
+    if len(text.encode()) < MIN_SECRET:
+        return f"is shorter than {MIN_SECRET} bytes"
+    if re.search(r"-----BEGIN |^(ssh|ecdsa)-", text):
+        return "is an asymmetric key, whose public half is no secret"
+    return None
+
+
+def _kept_secret(path: Path) -> str:
+    try:
+        if not path.exists():
+            _make_secret(path)
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+            log.warning("! %s was readable by others; it is its owner's alone again.", path)
+        secret = path.read_text("ascii").strip()
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"No secret can be kept in {path} ({error}): set SECRET_KEY.") from None
+    if len(secret) < MIN_SECRET:
+        raise ConfigError(f"{path} is damaged: remove it, or set SECRET_KEY.")
+    return secret
+
+
+def _make_secret(path: Path) -> None:
+    """Puts a whole secret there, or leaves the one that another process has just put there."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_urlsafe(64) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)
+    finally:
+        draft.unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,86 @@
+"""What the hub is handed: the services it dispatches to, and the wire of each socket."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from hubbub.core.answers import Done, Entered, Messages, Posted, Present
+from hubbub.core.commands import Enter, ListPresent, MoveCursor, ReadHistory, SendMessage
+from hubbub.core.errors import DomainError
+from hubbub.core.events import Departure, Envelope
+from hubbub.core.ids import ChannelId, ChannelRef, UserId, Who
+
+
+class Identity(Protocol):
+    """Whose token it is; `expires_at` is seconds since 1970."""
+
+    @property
+    def who(self) -> Who:
+        """The person."""
+
+    @property
+    def expires_at(self) -> float:
+        """When the token ends."""
+
+
+class Services(Protocol):
+    """The services as sockets use them. Every refusal is a `DomainError`.
+
+    `post` and `move` never wait: they call back on the event loop, once, after the commit or with
+    the refusal. Commands given to them in an order are carried out in it.
+    """
+
+    def post(
+        self, who: Who, command: SendMessage, done: Callable[[Posted | DomainError], None], /
+    ) -> None:
+        """Posts a message."""
+
+    def move(
+        self, who: Who, command: MoveCursor, done: Callable[[Done | DomainError], None], /
+    ) -> None:
+        """Moves a member's cursors."""
+
+    def typing(self, channel: ChannelId, who: Who, typing: bool, /) -> None:
+        """Tells the others in a channel that `who`, who may post there, is typing."""
+
+    async def resolve(self, ref: ChannelRef, /) -> ChannelId:
+        """The id of the channel that somebody named."""
+
+    async def backfill(self, channel: ChannelId, after: int, upto: int, /) -> Sequence[Envelope]:
+        """Reads the events after one `seq` up to another, for the server itself."""
+
+    async def identify(self, token: str) -> Identity:
+        """Whose token it is."""
+
+    async def enter(self, who: Who, command: Enter) -> Entered:
+        """Reads what entering a channel needs, as of one moment."""
+
+    async def read(self, who: Who, command: ReadHistory | ListPresent) -> Messages | Present:
+        """Answers a question about a channel."""
+
+    def opened(self, who: Who, connection: str, dialect: str, channel: str, address: str) -> None:
+        """A socket of `who` is open. `channel` is what its path names, empty if nothing."""
+
+    def closed(self, connection: str) -> None:
+        """A socket that was `opened` is gone."""
+
+    def come(self, channel: ChannelId, who: Who, connection: str) -> None:
+        """A socket is in a channel."""
+
+    def go(self, channel: ChannelId, user: UserId, connection: str, why: Departure) -> None:
+        """A socket is out of a channel."""
+
+
+class Sink(Protocol):
+    """The wire of one socket. Takes frames as they go on the wire (RFC 6455 5.2)."""
+
+    writable: bool
+    closed: bool
+    on_writable: Callable[[], None] | None
+
+    def write(self, frames: bytes) -> bool:
+        """Puts frames on the wire; False, and nothing written, unless `writable`. Never waits,
+        never raises."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Starts the closing handshake behind what was written. Never waits; closing again does
+        nothing."""

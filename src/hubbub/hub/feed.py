@@ -1,0 +1,140 @@
+"""A channel as this server's sockets follow it."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from hubbub.core.channels import Channel
+from hubbub.core.events import Envelope, MessagePosted
+from hubbub.core.ids import ChannelId, UserId
+from hubbub.dialects.base import Dialect
+from hubbub.hub.connection import Connection, Subscription
+
+RING_EVENTS = 256
+RING_BYTES = 128 * 1024
+
+
+class Feed:
+    """The sockets in one channel, its newest events, and where its sequence stands.
+
+    `last` is the `seq` of the newest durable event delivered here, None until that is known:
+    whoever enters is told events up to `last` by what entering reads, and those after it live.
+    """
+
+    __slots__ = (
+        "_missing",
+        "_ring",
+        "_ring_bytes",
+        "_stash",
+        "channel",
+        "entering",
+        "id",
+        "last",
+        "ousted",
+        "subscribers",
+    )
+
+    def __init__(self, id: ChannelId) -> None:
+        self.id = id
+        self.channel: Channel | None = None
+        self.last: int | None = None
+        self.subscribers: dict[str, tuple[Dialect, dict[Connection, Subscription]]] = {}
+        self.entering = 0
+        self.ousted: set[UserId] = set()
+        """Users whose membership ended while sockets were entering."""
+        self._ring: deque[Envelope] | None = None
+        self._ring_bytes = 0
+        self._stash: dict[int, Envelope] | None = None
+        self._missing = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody is here and nobody is coming."""
+        return not self.entering and not self.subscribers
+
+    def add(self, connection: Connection, subscription: Subscription) -> None:
+        """Brings a socket in."""
+        dialect = connection.dialect
+        entry = self.subscribers.get(dialect.name)
+        if entry is None:
+            entry = self.subscribers[dialect.name] = (dialect, {})
+        entry[1][connection] = subscription
+
+    def remove(self, connection: Connection) -> None:
+        """Takes a socket out."""
+        entry = self.subscribers.get(connection.dialect.name)
+        if entry is not None and entry[1].pop(connection, None) is not None and not entry[1]:
+            del self.subscribers[connection.dialect.name]
+
+    def of(self, user: UserId) -> Sequence[Connection]:
+        """The sockets of one user."""
+        return [c for c, _ in self.each() if c.link.who is not None and c.link.who.id == user]
+
+    def each(self) -> Sequence[tuple[Connection, Subscription]]:
+        """Every socket and its subscription, as of now."""
+        return [entry for _, group in self.subscribers.values() for entry in group.items()]
+
+    def take(self, envelope: Envelope, fetch: Callable[[int, int], None]) -> Sequence[Envelope]:
+        """Puts a durable event in its place; what can be told now comes back, in order.
+
+        Across nodes events may arrive out of order, twice or never. One that is early waits, and
+        `fetch(after, upto)` is called for what is missing before it; what that brings is handed
+        to `take` like any other.
+        """
+        last, seq = self.last, envelope.seq
+        if last is None:
+            self.last = seq
+            self._remember(envelope)
+            return (envelope,)
+        if seq == last + 1:
+            self.last = seq
+            self._remember(envelope)
+            if self._stash:
+                return [envelope, *self._unstash()]
+            return (envelope,)
+        if seq > last:
+            if self._stash is None:
+                self._stash = {}
+            self._stash[seq] = envelope
+            if not self._missing:
+                self._missing = True
+                fetch(last, min(self._stash) - 1)
+        return ()
+
+    def fetched(self) -> None:
+        """A fetch has come to its end, with or without success; the next gap is fetched again."""
+        self._missing = False
+
+    def since(self, seq: int) -> Sequence[Envelope] | None:
+        """The events after `seq` up to `last`; None when the ring does not reach back that far."""
+        if self.last is None or seq > self.last:
+            return None
+        if seq == self.last:
+            return ()
+        if not self._ring or self._ring[0].seq > seq + 1:
+            return None
+        return [envelope for envelope in self._ring if envelope.seq > seq]
+
+    def _unstash(self) -> Sequence[Envelope]:
+        assert self._stash is not None
+        assert self.last is not None
+        ready = []
+        while (envelope := self._stash.pop(self.last + 1, None)) is not None:
+            self.last += 1
+            self._remember(envelope)
+            ready.append(envelope)
+        self._stash = {s: e for s, e in self._stash.items() if s > self.last} or None
+        return ready
+
+    def _remember(self, envelope: Envelope) -> None:
+        ring = self._ring
+        if ring is None:
+            ring = self._ring = deque()
+        ring.append(envelope)
+        self._ring_bytes += _size(envelope)
+        while len(ring) > RING_EVENTS or self._ring_bytes > RING_BYTES:
+            self._ring_bytes -= _size(ring.popleft())
+
+
+def _size(envelope: Envelope) -> int:
+    event = envelope.event
+    return 200 + len(event.content) if isinstance(event, MessagePosted) else 200

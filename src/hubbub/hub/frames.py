@@ -1,0 +1,29 @@
+"""What a server writes on the wire: unmasked WebSocket frames (RFC 6455 5.2)."""
+
+from struct import Struct
+
+TEXT = 0x1
+BINARY = 0x2
+CLOSE = 0x8
+PING = 0x9
+PONG = 0xA
+
+_FIN = 0x80
+_short = Struct("!BB").pack
+_medium = Struct("!BBH").pack
+_long = Struct("!BBQ").pack
+
+
+def frame(payload: bytes, opcode: int = TEXT) -> bytes:
+    """`payload` as one whole, uncompressed frame.
+
+    Frames joined end to end are a stream any open connection may be given, whether or not it
+    negotiated compression (RFC 7692 6). The caller keeps control frames to 125 bytes and TEXT to
+    valid UTF-8.
+    """
+    size = len(payload)
+    if size < 126:
+        return _short(_FIN | opcode, size) + payload
+    if size < 65536:
+        return _medium(_FIN | opcode, 126, size) + payload
+    return _long(_FIN | opcode, 127, size) + payload

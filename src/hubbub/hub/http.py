@@ -1,0 +1,96 @@
+"""uvicorn's HTTP protocol with a time limit on request heads, and without queries in its log."""
+
+import asyncio
+import logging
+from asyncio import TimerHandle
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\r\n"
+
+
+class _PathOnly(logging.LoggerAdapter[logging.Logger]):
+    """The access log with each path cut before its query: tokens travel in queries."""
+
+    def info(self, msg: object, *args: object, **kwargs: Any) -> None:
+        client, method, path, *rest = args
+        super().info(msg, client, method, str(path).partition("?")[0], *rest, **kwargs)
+
+
+class HubbubHttpProtocol(HttpToolsProtocol):
+    """One HTTP connection; give it to uvicorn as `http`.
+
+    A connection whose next request head is not complete `head_timeout` seconds after it was made,
+    or after the head's first byte on a connection kept alive, is closed; so is one whose head is
+    larger than `max_head`. Under TLS the time starts after the TLS handshake, which has its own
+    limit (`ssl_handshake_timeout` of the event loop).
+    """
+
+    head_timeout = 10.0
+    """Seconds a request head may take."""
+    max_head = 64 * 1024
+    """Bytes after which an incomplete head is refused (431)."""
+    abort_after = 5.0
+    """Seconds that an unread response may take to leave once the connection is closed."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.access_logger = _PathOnly(self.access_logger)  # type: ignore[assignment]  # info alone
+        self.head_timer: TimerHandle | None = None
+        self.head_size = 0
+        self.in_body = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as stock
+        super().connection_made(transport)
+        self.head_timer = self.loop.call_later(self.head_timeout, self._give_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._cancel_head_timer()
+
+    def on_headers_complete(self) -> None:
+        self.head_size = 0
+        self.in_body = True
+        self._cancel_head_timer()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self.in_body = False
+        super().on_message_complete()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.parser is None or self.in_body or self._busy() or self.transport.is_closing():
+            return
+        # Anything but a whole head, blank lines too, has taken stock's keep-alive timer away.
+        if self.head_timer is None:
+            self.head_timer = self.loop.call_later(self.head_timeout, self._give_up)
+        self.head_size += len(data)
+        if self.head_size > self.max_head:
+            self.transport.write(_TOO_LARGE)
+            self._give_up()
+
+    def handle_websocket_upgrade(self) -> None:
+        if self._busy():
+            # The response would end up between frames, and its task never hear of the end.
+            self.send_400_response("Upgrade before the last response.")
+            return
+        super().handle_websocket_upgrade()
+        if self.flow.write_paused:
+            self.transport.get_protocol().pause_writing()
+        # This protocol and its parser hold one another.
+        self.parser = None  # type: ignore[assignment]  # as stock does when the connection is lost
+
+    def _busy(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _cancel_head_timer(self) -> None:
+        if self.head_timer is not None:
+            self.head_timer.cancel()
+            self.head_timer = None
+
+    def _give_up(self) -> None:
+        self._cancel_head_timer()
+        self.head_timer = self.loop.call_later(self.abort_after, self.transport.abort)
+        self.transport.close()

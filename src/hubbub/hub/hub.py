@@ -1,0 +1,435 @@
+"""All sockets of this server, and how events reach them.
+
+Everything here happens on one event loop; there are no locks and, in what tells events, no waits.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from hubbub.core.answers import Entered, Exited, Recovery
+from hubbub.core.channels import Channel
+from hubbub.core.commands import Enter
+from hubbub.core.errors import DomainError, NotAMember, NotConnected, TooMany
+from hubbub.core.events import (
+    AccountDisabled,
+    ChannelChanged,
+    CursorMoved,
+    Departure,
+    Envelope,
+    MemberJoined,
+    MemberLeft,
+    MessagePosted,
+    Notice,
+    SessionRevoked,
+    UserCame,
+    UserWent,
+)
+from hubbub.core.ids import ChannelId, UserId, Who
+from hubbub.core.policy import may_post
+from hubbub.dialects.base import Dialect
+from hubbub.hub.base import Services
+from hubbub.hub.connection import Class, Connection, Subscription
+from hubbub.hub.feed import Feed
+from hubbub.hub.frames import frame
+
+log = logging.getLogger(__name__)
+
+_MOST_IN_A_FRAME = 32 * 1024
+"""Lines are gathered into messages of about this size: clients limit what they accept."""
+
+
+PING_SECONDS = 25
+
+
+@dataclass(frozen=True, slots=True)
+class HubLimits:
+    """How many sockets one user and one address may have; 0 is no limit."""
+
+    per_user: int = 0
+    per_address: int = 0
+
+
+class Hub:
+    """Holds the sockets and tells them what the bus brings.
+
+    Somebody calls `tick` once a second.
+    """
+
+    def __init__(self, services: Services, limits: HubLimits, clock: Callable[[], float]) -> None:
+        """`clock` is monotonic seconds."""
+        self.services = services
+        self.clock = clock
+        self.connections: set[Connection] = set()
+        self._limits = limits
+        self._per_user: Counter[UserId] = Counter()
+        self._per_address: Counter[str] = Counter()
+        self._ticks = 0
+        self._feeds: dict[ChannelId, Feed] = {}
+        self._dirty: list[Connection] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # Sockets
+
+    def add(self, connection: Connection) -> None:
+        """Takes a socket up. The caller owes one `remove`.
+
+        Raises:
+            TooMany: its address or its user has as many as allowed; it was not taken up.
+        """
+        most = self._limits.per_address
+        if most and self._per_address[connection.address] >= most:
+            raise TooMany("too many connections from this address", "too_many_connections", 30)
+        if connection.link.who is not None:
+            self.adopt(connection, connection.link.who)
+        self._per_address[connection.address] += 1
+        self.connections.add(connection)
+
+    def adopt(self, connection: Connection, who: Who) -> None:
+        """The socket is this person's.
+
+        Raises:
+            TooMany: they have as many as allowed; the socket is still nobody's.
+        """
+        most = self._limits.per_user
+        if most and self._per_user[who.id] >= most:
+            raise TooMany("you have too many connections", "too_many_connections", 30)
+        self._per_user[who.id] += 1
+        link = connection.link
+        link.who = who
+        path = "" if link.channel is None else str(link.channel)
+        self.services.opened(
+            who, link.connection, connection.dialect.name, path, connection.address
+        )
+
+    def remove(self, connection: Connection) -> None:
+        """The socket is gone: takes it out of every channel. Removing again does nothing."""
+        if connection not in self.connections:
+            return
+        self.connections.discard(connection)
+        for channel in list(connection.subscriptions):
+            self.leave(connection, channel, Departure.DISCONNECTED)
+        _count_down(self._per_address, connection.address)
+        if connection.link.who is not None:
+            _count_down(self._per_user, connection.link.who.id)
+            self.services.closed(connection.link.connection)
+
+    def tick(self) -> None:
+        """Pings whose turn it is, and closes whose time is up: not connected, expired, stalled."""
+        now = self.clock()
+        self._ticks += 1
+        turn = self._ticks % PING_SECONDS
+        for connection in list(self.connections):
+            if connection.deadline is not None and now >= connection.deadline:
+                connection.close(4001, "no valid token")
+            elif connection.stalled(now):
+                connection.give_up()
+            elif connection.dialect.pings and connection.slot == turn and connection.link.who:
+                connection.queue(frame(connection.dialect.ping(self.moved(connection))))
+
+    def close_all(self, code: int, reason: str) -> None:
+        """Closes every socket."""
+        for connection in list(self.connections):
+            connection.close(code, reason)
+
+    def dirty(self, connection: Connection) -> None:
+        """Something was queued; it is written when this turn of the loop is over."""
+        if not self._dirty:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._dirty.append(connection)
+
+    def flush(self) -> None:
+        """Writes everything that was queued."""
+        waiting, self._dirty = self._dirty, []
+        now = self.clock()
+        for connection in waiting:
+            if connection.out:
+                connection.flush(now)
+
+    # Channels
+
+    async def enter(self, connection: Connection, command: Enter) -> Entered:
+        """Brings a socket into a channel: reading what it missed and going live are one step.
+
+        When this returns the socket is in, and the answer must be queued to it before the caller
+        waits for anything: live events go on at `seq` + 1.
+
+        Raises:
+            DomainError: it may not enter; nothing has changed then.
+        """
+        who = connection.link.who
+        assert who is not None
+        channel = await self.services.resolve(command.channel)
+        feed = self._feed(channel)
+        feed.entering += 1
+        # Entering again: what is live from here on is part of the answer.
+        feed.remove(connection)
+        try:
+            while True:
+                asked = replace(command, channel=channel)
+                cursor = command.cursor
+                if cursor is not None and feed.since(cursor.seq) is not None:
+                    asked = replace(asked, cursor=None)
+                entered = await self.services.enter(who, asked)
+                if who.id in feed.ousted:
+                    raise NotAMember("you are no longer a member of this channel")
+                caught_up = _catch_up(feed, command, asked, entered)
+                if connection not in self.connections:
+                    raise NotConnected("the socket is gone")
+                if caught_up is not None:
+                    break
+            self._admit(connection, feed, caught_up, command.presence)
+            return caught_up
+        except DomainError:
+            if channel in connection.subscriptions:
+                self.leave(connection, channel, Departure.LEFT)
+            raise
+        finally:
+            feed.entering -= 1
+            if not feed.entering:
+                feed.ousted.clear()
+            self._drop_if_idle(feed)
+
+    def exit(self, connection: Connection, channel: ChannelId) -> Exited | None:
+        """Takes a socket out of a channel; None when it was not in it."""
+        feed = self._feeds.get(channel)
+        if feed is None or channel not in connection.subscriptions or feed.channel is None:
+            return None
+        name = feed.channel.name
+        self.leave(connection, channel, Departure.LEFT)
+        return Exited(channel, name)
+
+    def channel(self, id: ChannelId) -> Channel | None:
+        """A channel that somebody is in."""
+        feed = self._feeds.get(id)
+        return None if feed is None else feed.channel
+
+    def moved(self, connection: Connection) -> dict[ChannelId, int]:
+        """The top `seq` of the socket's channels that moved since it was last asked."""
+        moved = {}
+        for channel, subscription in connection.subscriptions.items():
+            last = self._feeds[channel].last or 0
+            if last != subscription.pinged:
+                subscription.pinged = moved[channel] = last
+        return moved
+
+    def _feed(self, id: ChannelId) -> Feed:
+        feed = self._feeds.get(id)
+        if feed is None:
+            feed = self._feeds[id] = Feed(id)
+        return feed
+
+    def _drop_if_idle(self, feed: Feed) -> None:
+        if feed.idle:
+            self._feeds.pop(feed.id, None)
+
+    def _admit(self, connection: Connection, feed: Feed, entered: Entered, presence: bool) -> None:
+        who = connection.link.who
+        assert who is not None
+        feed.channel = entered.channel
+        subscription = Subscription(
+            member=entered.role is not None,
+            may_post=may_post(entered.channel, entered.role),
+            presence=presence,
+            pinged=entered.seq,
+        )
+        feed.add(connection, subscription)
+        connection.subscriptions[feed.id] = subscription
+        self.services.come(feed.id, who, connection.link.connection)
+
+    def leave(self, connection: Connection, channel: ChannelId, why: Departure) -> None:
+        """Takes a socket out of a channel it is in."""
+        del connection.subscriptions[channel]
+        feed = self._feed(channel)
+        feed.remove(connection)
+        self._drop_if_idle(feed)
+        who = connection.link.who
+        assert who is not None
+        self.services.go(channel, who.id, connection.link.connection, why)
+
+    # Events
+
+    def on_events(self, envelopes: Sequence[Envelope]) -> None:
+        """Tells the sockets what the bus brought. All of one channel leaves together."""
+        ready: dict[Feed, list[Envelope]] = {}
+        for envelope in envelopes:
+            feed = self._feeds.get(envelope.channel)
+            if feed is None:
+                continue
+            if not envelope.seq:
+                ready.setdefault(feed, []).append(envelope)
+                continue
+            told = feed.take(envelope, partial(self._fetch, feed))
+            if told:
+                ready.setdefault(feed, []).extend(told)
+        for feed, batch in ready.items():
+            self._tell(feed, batch)
+
+    def on_notice(self, notice: Notice) -> None:
+        """Closes the sockets of a login that ended or an account that is gone."""
+        for connection in list(self.connections):
+            who = connection.link.who
+            if who is None:
+                continue
+            match notice:
+                case SessionRevoked(session=session) if who.session == session:
+                    connection.close(4001, "session revoked")
+                case AccountDisabled(user=user) if who.id == user:
+                    connection.close(4000, "account disabled")
+
+    def _tell(self, feed: Feed, batch: Sequence[Envelope]) -> None:
+        durable = [envelope for envelope in batch if envelope.seq]
+        if durable:
+            self._tell_everybody(feed, durable)
+        for envelope in batch:
+            if not envelope.seq:
+                self._tell_fleeting(feed, envelope)
+        for envelope in durable:
+            if not isinstance(envelope.event, MessagePosted):
+                self._follow(feed, envelope)
+
+    def _tell_everybody(self, feed: Feed, batch: Sequence[Envelope]) -> None:
+        """The hot path: one encoding and one run of bytes per dialect, whoever receives it."""
+        for dialect, group in feed.subscribers.values():
+            frames = _encode(dialect, batch)
+            if not frames:
+                continue
+            for connection in group:
+                out = connection.out
+                if not out:
+                    self.dirty(connection)
+                out.append(frames)
+
+    def _tell_fleeting(self, feed: Feed, envelope: Envelope) -> None:
+        event = envelope.event
+        presence = isinstance(event, UserCame | UserWent)
+        kind, key = Class.FLEETING, None
+        if isinstance(event, CursorMoved):
+            kind, key = Class.LATEST, (event.channel, event.user.id)
+        for dialect, group in feed.subscribers.values():
+            frames = _encode(dialect, (envelope,))
+            if not frames:
+                continue
+            for connection, subscription in group.items():
+                if presence and not subscription.presence:
+                    continue
+                who = connection.link.who
+                if envelope.but is not None and who is not None and who.id == envelope.but:
+                    continue
+                connection.offer(frames, kind, key)
+
+    def _follow(self, feed: Feed, envelope: Envelope) -> None:
+        """What an event changes for the sockets that are in the channel."""
+        match envelope.event:
+            case MemberJoined(user=user):
+                for connection in feed.of(user.id):
+                    subscription = connection.subscriptions[feed.id]
+                    subscription.member = subscription.may_post = True
+            case MemberLeft(user=user):
+                self._oust(feed, user.id, NotAMember("you are no longer a member of this channel"))
+            case ChannelChanged(name=name, description=description, private=private):
+                if feed.channel is not None:
+                    feed.channel = replace(
+                        feed.channel, name=name, description=description, private=private
+                    )
+                if private:
+                    gone = NotAMember("this channel is private now")
+                    for connection, subscription in feed.each():
+                        if not subscription.member:
+                            self._take_out(connection, feed, gone)
+
+    def _oust(self, feed: Feed, user: UserId, error: DomainError) -> None:
+        if feed.entering:
+            feed.ousted.add(user)
+        for connection in feed.of(user):
+            self._take_out(connection, feed, error)
+
+    def _take_out(self, connection: Connection, feed: Feed, error: DomainError) -> None:
+        name = feed.channel.name if feed.channel is not None else ""
+        words = connection.dialect.oust(connection.link, feed.id, name, error)
+        self.leave(connection, feed.id, Departure.LEFT)
+        if words is None:
+            connection.close(4003, str(error))
+        else:
+            connection.queue(frame(words))
+
+    def _fetch(self, feed: Feed, after: int, upto: int) -> None:
+        task = asyncio.get_running_loop().create_task(self._fill(feed, after, upto))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _fill(self, feed: Feed, after: int, upto: int) -> None:
+        log.warning("x channel %d: events %d to %d did not arrive", feed.id, after + 1, upto)
+        found: Sequence[Envelope] = ()
+        try:
+            found = await self.services.backfill(feed.id, after, upto)
+        except DomainError as error:
+            log.error("! channel %d: the gap could not be filled: %s", feed.id, error)
+        feed.fetched()
+        if self._feeds.get(feed.id) is feed:
+            self.on_events(found)
+
+
+def _count_down(counts: Counter[Any], key: object) -> None:
+    counts[key] -= 1
+    if counts[key] <= 0:
+        del counts[key]
+
+
+def _encode(dialect: Dialect, batch: Sequence[Envelope]) -> bytes:
+    """The frames that tell these events, joined; empty where the dialect has no words for them."""
+    payloads = [words for e in batch if (words := dialect.encode(e)) is not None]
+    if len(payloads) == 1:
+        return frame(payloads[0])
+    if not dialect.lines:
+        return b"".join([frame(words) for words in payloads])
+    frames, lines, size = [], [], 0
+    for words in payloads:
+        lines.append(words)
+        size += len(words)
+        if size > _MOST_IN_A_FRAME:
+            frames.append(frame(b"\n".join(lines)))
+            lines, size = [], 0
+    if lines:
+        frames.append(frame(b"\n".join(lines)))
+    return b"".join(frames)
+
+
+def _catch_up(feed: Feed, command: Enter, asked: Enter, entered: Entered) -> Entered | None:
+    """Brings what storage read to where the feed stands; None when it has to be read again.
+
+    Storage may be behind the feed (then the ring has the rest) or ahead of it (then what is ahead
+    comes live).
+    """
+    cursor = command.cursor
+    if feed.last is None:
+        if cursor is not None and asked.cursor is None:
+            return None
+        feed.last = entered.seq
+    upto = feed.last
+    newer = feed.since(min(entered.seq, upto))
+    if newer is None:
+        return None
+    history = [e for e in entered.history if e.seq <= upto]
+    if command.history:
+        history += [e for e in newer if isinstance(e.event, MessagePosted)]
+        history = history[-command.history :]
+    if cursor is None:
+        return replace(entered, seq=upto, history=history)
+    if asked.cursor is None:
+        if cursor.epoch != entered.channel.epoch:
+            return replace(entered, seq=upto, history=history, recovery=Recovery.RESET)
+        missed = feed.since(cursor.seq)
+        if missed is None:
+            return None
+        recovery = Recovery.RECOVERED
+    else:
+        recovery = entered.recovery or Recovery.RECOVERED
+        missed = [e for e in entered.events if e.seq <= upto]
+        if recovery is not Recovery.RESET:
+            missed += newer
+    return replace(entered, seq=upto, history=history, recovery=recovery, events=missed)

@@ -1,0 +1,103 @@
+"""The wire under any ASGI server: frames become messages again, sent by one task."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+CLOSE_SECONDS = 5.0
+"""How long a reader that takes nothing may hold up a close."""
+
+_HIGH = 64 * 1024
+
+
+class PortableWriter:
+    """A `Sink` over ASGI's `send`. Does the same as the direct writer, for more work.
+
+    It works inside `async with`, which ends when what was asked to be closed is closed.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self.writable = True
+        self.closed = False
+        self.on_writable: Callable[[], None] | None = None
+        self._send = send
+        self._frames: deque[bytes] = deque()
+        self._size = 0
+        self._close: tuple[int, str] | None = None
+        self._wake = asyncio.Event()
+
+    def write(self, frames: bytes) -> bool:
+        """Takes frames for the task to send."""
+        if not self.writable:
+            return False
+        self._frames.append(frames)
+        self._size += len(frames)
+        self.writable = self._size < _HIGH
+        self._wake.set()
+        return True
+
+    def close(self, code: int, reason: str) -> None:
+        """Closes once what was written has been sent."""
+        if self._close is None and not self.closed:
+            self._close = (code, reason)
+            self.writable = False
+            self._wake.set()
+
+    async def __aenter__(self) -> "PortableWriter":
+        self._task = asyncio.get_running_loop().create_task(self._run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._close is None:
+            self._end()
+        await asyncio.wait([self._task], timeout=CLOSE_SECONDS)
+        self._task.cancel()
+
+    def _end(self) -> None:
+        self.closed = True
+        self.writable = False
+        self._wake.set()
+
+    async def _run(self) -> None:
+        try:
+            while not self.closed:
+                await self._wake.wait()
+                self._wake.clear()
+                await self._send_waiting()
+                if self._close is not None and not self.closed:
+                    code, reason = self._close
+                    await self._send({"type": "websocket.close", "code": code, "reason": reason})
+                    self._end()
+        except Exception:
+            # How a server says that the peer is gone differs; the reader hears of it as well.
+            self._end()
+
+    async def _send_waiting(self) -> None:
+        while self._frames and not self.closed:
+            frames = self._frames.popleft()
+            for text in messages(frames):
+                await self._send({"type": "websocket.send", "text": text})
+            self._size -= len(frames)
+            if not self.writable and self._close is None and self._size < _HIGH:
+                self.writable = True
+                if self.on_writable is not None:
+                    self.on_writable()
+
+
+def messages(frames: bytes) -> list[str]:
+    """The payloads of whole, unmasked text frames laid end to end (RFC 6455 5.2)."""
+    texts = []
+    start = 0
+    while start < len(frames):
+        size = frames[start + 1]
+        start += 2
+        if size >= 126:
+            width = 2 if size == 126 else 8
+            size = int.from_bytes(frames[start : start + width])
+            start += width
+        texts.append(frames[start : start + size].decode())
+        start += size
+    return texts

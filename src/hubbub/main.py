@@ -1,0 +1,193 @@
+"""Putting the server together: the only module, besides the command line, that names adapters."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from hubbub import logs
+from hubbub.auth.passwords import Passwords
+from hubbub.auth.tokens import Tokens
+from hubbub.bus.memory import MemoryBus
+from hubbub.config import Settings
+from hubbub.core.channels import Kind
+from hubbub.core.commands import CreateChannel, JoinChannel
+from hubbub.core.ids import ChannelId, Who
+from hubbub.dialects.base import Dialect
+from hubbub.dialects.conversations import Conversations
+from hubbub.dialects.native import Native
+from hubbub.dialects.rooms import Rooms
+from hubbub.hub.hub import Hub, HubLimits
+from hubbub.hub.session import SocketLimits
+from hubbub.services.accounts import AccountService
+from hubbub.services.chat import Chat, Rates
+from hubbub.services.dispatch import Dispatch
+from hubbub.services.presence import Presence
+from hubbub.storage.base import Storage
+from hubbub.storage.sqlite import SqliteStorage
+from hubbub.web.app import build_api
+from hubbub.web.deps import Services
+from hubbub.web.middleware import Origins
+from hubbub.web.sockets import DoorSettings, Sockets
+
+log = logging.getLogger(__name__)
+
+LOBBY = "lobby"
+SAMPLE_NAMES = ("testuser", "alice")
+SAMPLE_PASSWORD = "TestPassword123"  # noqa: S105  # printed in document 004, for development mode
+SAMPLE_CONVERSATION = ChannelId(1)
+SAMPLE_ROOM = "room123"
+
+
+class Hubbub:
+    """The server as an ASGI application.
+
+    Give it to an ASGI server, which runs its lifespan. Mounted inside another application its
+    lifespan does not run by itself: enter `running()` in that application's own.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.api = build_api(settings)
+        self._sockets: Sockets | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one ASGI scope."""
+        match scope["type"]:
+            case "http":
+                await self.api(scope, receive, send)
+            case "websocket" if self._sockets is not None:
+                await self._sockets(scope, receive, send)
+            case "websocket":
+                await receive()
+                await send({"type": "websocket.close", "code": 1013})
+            case "lifespan":
+                await self._lifespan(receive, send)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """The time in which the server works. Opening the database happens on entering; leaving
+        closes every socket with 1012 and commits what is waiting.
+
+        Raises:
+            ConfigError: the settings do not add up.
+            Locked: another server uses the same database.
+        """
+        settings = self.settings
+        bus = MemoryBus()
+        async with AsyncExitStack() as stack:
+            storage = await SqliteStorage.open(
+                settings.database, bus.publish, synchronous=settings.sqlite_synchronous
+            )
+            stack.push_async_callback(storage.close)
+            passwords = Passwords()
+            stack.callback(passwords.close)
+            accounts = self._accounts(storage, bus, passwords)
+            stack.push_async_callback(accounts.close)
+            presence = Presence(bus)
+            limits = settings.limits
+            rates = Rates(limits.message_rate * 4, limits.message_burst * 4)
+            chat = Chat(storage, presence, rates, time.monotonic, time.time)
+            hub = Hub(
+                Dispatch(chat, presence, accounts),
+                HubLimits(limits.sockets_per_user, limits.sockets_per_address),
+                time.monotonic,
+            )
+            stack.callback(bus.subscribe(hub.on_events, hub.on_notice))
+            if settings.dev:
+                await _add_samples(accounts, chat)
+            if settings.guests:
+                await chat.ensure_public(LOBBY, "Lobby", guests=True)
+            native = Native()
+            dialects: dict[str, Dialect] = {
+                dialect.name: dialect for dialect in (native, Rooms(), Conversations())
+            }
+            self._sockets = Sockets(hub, dialects, accounts, self._door(), time.time)
+            self.api.state.services = Services(settings, accounts, chat, native.encode)
+            ticking = asyncio.create_task(_tick(hub))
+            try:
+                yield
+            finally:
+                ticking.cancel()
+                self._sockets = None
+                self.api.state.services = None
+                hub.close_all(1012, "the server restarts")
+
+    def _accounts(self, storage: Storage, bus: MemoryBus, passwords: Passwords) -> AccountService:
+        settings = self.settings
+        tokens = Tokens(settings.secret(), settings.algorithm, settings.access_token_expire_minutes)
+        return AccountService(
+            storage,
+            bus,
+            tokens,
+            passwords,
+            login_failures=settings.login_failures,
+            refresh_days=settings.refresh_token_days,
+            clock=time.time,
+            monotonic=time.monotonic,
+        )
+
+    def _door(self) -> DoorSettings:
+        settings = self.settings
+        limits = settings.limits
+        return DoorSettings(
+            origins=Origins(settings.origins, loopback=settings.dev),
+            guard=settings.dev,
+            lobby=LOBBY if settings.guests else None,
+            limits=SocketLimits(limits.message_rate, limits.message_burst, limits.frame_rate),
+        )
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(self.running())
+            except Exception as error:
+                log.debug("! the server cannot start", exc_info=True)
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                return
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def create_app(settings: Settings | None = None) -> Hubbub:
+    """The server, for an ASGI server or for embedding. Without settings they are read from the
+    environment and `.env`.
+
+    Raises:
+        ConfigError: for bad settings.
+    """
+    logs.redact()
+    return Hubbub(Settings.load() if settings is None else settings)
+
+
+def __getattr__(name: str) -> Any:
+    # `uvicorn hubbub.main:app` wants an object; importing this module is to have no side effects.
+    if name == "app":
+        globals()["app"] = app = create_app()
+        return app
+    raise AttributeError(name)
+
+
+async def _tick(hub: Hub) -> None:
+    with suppress(asyncio.CancelledError):
+        while True:
+            await asyncio.sleep(1)
+            hub.tick()
+
+
+async def _add_samples(accounts: AccountService, chat: Chat) -> None:
+    """What the documents' examples expect to find, in development mode."""
+    first, second = await accounts.ensure_sample_accounts(SAMPLE_NAMES, SAMPLE_PASSWORD)
+    people = [Who(account.id, account.username) for account in (first, second)]
+    if not await chat.exists(SAMPLE_CONVERSATION):
+        sample = CreateChannel(Kind.CONVERSATION, "Sample conversation", members=(second.id,))
+        await chat.create(people[0], sample)
+    room = await chat.ensure_public(SAMPLE_ROOM, "Room 123")
+    for person in people:
+        await chat.change(person, JoinChannel(room.id))

@@ -1,0 +1,1 @@
+"""What the server can do. The only place that awaits storage and speaks to the bus."""

@@ -1,0 +1,1 @@
+"""The HTTP edge: routes, refusals, and the guards in front of them."""

@@ -1,0 +1,1 @@
+"""The server's own REST, and the two of document 001."""

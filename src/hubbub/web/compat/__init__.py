@@ -1,0 +1,1 @@
+"""Each document's REST, in its own words."""

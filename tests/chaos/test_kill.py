@@ -1,0 +1,91 @@
+"""R1: no acknowledged message is lost when the server dies, nor doubled, nor reordered."""
+
+import asyncio
+import itertools
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.checker import Access
+from tests.chaos.client import Client
+from tests.chaos.record import Acked, Record, Unknown
+from tests.chaos.verdict import assert_faultless, drained, final_histories
+from tests.support.server import NO_LIMITS, Server, running_server
+
+KILLS = 20
+ACKED = 5000
+CLIENTS = 10
+CHANNELS = 5
+IN_FLIGHT = 4
+
+
+class Load:
+    """Clients that publish without a pause, each `IN_FLIGHT` messages at a time, until stopped."""
+
+    def __init__(self, clients: list[Client], channels: list[int], rng: random.Random) -> None:
+        self.clients = clients
+        self.channels = channels
+        self.acked = 0
+        self.stopped = False
+        self._rng = rng
+        self._number = itertools.count(1)
+
+    async def publish(self, client: Client) -> None:
+        while not self.stopped:
+            number = next(self._number)
+            channel = self._rng.choice(self.channels)
+            await client.publish(channel, f"{client.p} says {number}", f"{client.p}-{number}")
+            self.acked += 1
+
+    async def progress(self, more: int) -> None:
+        """Waits until so many more have been acknowledged."""
+        goal = self.acked + more
+        while self.acked < goal:
+            await asyncio.sleep(0.002)
+
+
+async def _kill_again_and_again(server: Server, load: Load, rng: random.Random) -> None:
+    for _ in range(KILLS):
+        await load.progress(rng.randrange(1, 2 * ACKED // KILLS))
+        await server.kill9()
+        await server.restart()
+        reader, channel = rng.choice(load.clients), rng.choice(load.channels)
+        cursor = reader.cursors[channel]
+        await reader.read_history(server, channel, max(0, cursor.seq - 100) if cursor else 0)
+    await load.progress(max(1, ACKED - load.acked))
+
+
+@pytest.mark.system
+@pytest.mark.timeout(180)
+async def test_R1_kill_9_under_load_loses_nothing_acknowledged(tmp_path: Path) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    record = Record()
+    async with running_server(data=tmp_path / "data", env=NO_LIMITS) as server:
+        accounts = [await server.account(f"user{n}") for n in range(CLIENTS)]
+        channels = [
+            await server.channel(accounts[0], f"room {n}", accounts[1:]) for n in range(CHANNELS)
+        ]
+        clients = [Client(who.name, who, server.ws, channels, record) for who in accounts]
+        load = Load(clients, channels, rng)
+        async with asyncio.TaskGroup() as background:
+            connections = [background.create_task(client.run()) for client in clients]
+            async with asyncio.TaskGroup() as publishing:
+                for client in clients * IN_FLIGHT:
+                    publishing.create_task(load.publish(client))
+                await _kill_again_and_again(server, load, rng)
+                load.stopped = True
+            histories = await final_histories(server, dict.fromkeys(channels, accounts[0]))
+            await drained(clients, histories)
+            access = [Access(who.name, channel) for who in accounts for channel in channels]
+            assert_faultless(record, histories, access, tmp_path)
+            for connection in connections:
+                connection.cancel()
+    unknown = record.count(Unknown)
+    reconnects = sum(client.connects for client in clients) - CLIENTS
+    print(f"{KILLS} kills, {load.acked} acked, {unknown} unanswered, {reconnects} reconnects")
+    assert load.acked == record.count(Acked) >= ACKED
+    assert unknown >= KILLS
+    assert reconnects >= KILLS * CLIENTS // 2
