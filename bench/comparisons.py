@@ -89,7 +89,7 @@ def comparisons(*, quick: bool = False) -> Sequence[Comparison]:
         *_fan_out(4, 2.4, 1 / 4),
         *_fan_out(16, 2.8, 1 / 8),
         Comparison(
-            "100 rooms of 5, 4 in flight, a message by one send",
+            "100 rooms of 5, 4 in flight, a message",
             Workload(Kind.ROOMS, (Subject.HUBBUB, Subject.FLOOR_PER_MESSAGE), 100, 5, 4),
             "µs",
             cpu_per_message,

@@ -6,7 +6,8 @@
  * first of them is the room's sender; room `-` is none. Commands come on standard input, one a
  * line, and each answers with one line of JSON on standard output:
  *
- *   open                  dials, upgrades and authenticates all, CONCURRENCY at once
+ *   open COUNT            dials, upgrades and authenticates so many more (0: all that are left),
+ *                         CONCURRENCY at once
  *   send COUNT SECONDS    every sender keeps IN_FLIGHT messages unacknowledged until it has sent
  *                         COUNT (0: any number) or SECONDS have passed (0: for ever); answers when
  *                         everything is acknowledged and delivered
@@ -69,7 +70,7 @@ static struct totals {
 static const struct target *target;
 static struct connection *connections;
 static struct room *rooms;
-static unsigned connection_count, room_count, in_flight, concurrency, opening, port;
+static unsigned connection_count, room_count, in_flight, concurrency, dialled, opening, port;
 static bool browser;
 static int epoll;
 static uint8_t inbox[INBOX + 1];
@@ -356,18 +357,19 @@ static void answer(const char *command, const struct totals *before, double sinc
     fflush(stdout);
 }
 
-static void open_all(void)
+static void open_more(unsigned count)
 {
-    unsigned next = 0;
+    unsigned left = connection_count - dialled;
+    unsigned until = dialled + (count && count < left ? count : left);
     double moved = now();
-    while ((next < connection_count || opening) && !totals.closed && !totals.refused &&
+    while ((dialled < until || opening) && !totals.closed && !totals.refused &&
            now() - moved < PATIENCE) {
-        while (next < connection_count && opening < concurrency)
-            dial(&connections[next++]);
+        while (dialled < until && opening < concurrency)
+            dial(&connections[dialled++]);
         if (pump(1000))
             moved = now();
     }
-    totals.closed += opening + connection_count - next;
+    totals.closed += opening + until - dialled;
 }
 
 /* Whether every window is empty for good and everything sent has reached every member. */
@@ -448,8 +450,8 @@ static bool obey(void)
     struct totals before = totals;
     if (!fgets(line, sizeof line, stdin))
         return false;
-    if (!strcmp(line, "open\n")) {
-        open_all();
+    if (sscanf(line, "open %u", &count) == 1) {
+        open_more(count);
         answer("open", &before, start);
     } else if (sscanf(line, "send %u %lf", &count, &seconds) == 2) {
         send_for(count, seconds);

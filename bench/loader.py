@@ -55,9 +55,9 @@ class Loader:
         """Seconds of CPU it has used: near the seconds on the clock it is what limits the run."""
         return process_cpu(self._process.pid)
 
-    def open(self) -> Answer:
-        """Open and authenticate all connections."""
-        return self._command("open")
+    def open(self, count: int = 0) -> Answer:
+        """Open and authenticate `count` more connections; 0 means all that are left."""
+        return self._command(f"open {count}")
 
     def send(self, *, count: int = 0, seconds: float = 0) -> Answer:
         """Let every sender send `count` messages or for `seconds`, whichever ends first and is

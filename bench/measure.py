@@ -21,6 +21,9 @@ BASELINE_SECRET = "a key for the baseline alone, 32 bytes and more"
 SETTLE = 2.0
 """Seconds an idle server gets before its memory is read."""
 WARM_UP = 0.3
+"""Seconds of sending before any is measured."""
+WARM_SOCKETS = 100
+"""Sockets that are opened, and kept, before the opening of any is measured."""
 BURSTS = 5
 """The window starts empty so many times in a measurement: how messages bunch up in the first
 milliseconds may last until the end, so one start would be one draw."""
@@ -69,7 +72,8 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measurement: what the server spent on it. Times in seconds, memory in bytes."""
+    """One measurement: what the server spent on it. Times in seconds, memory in bytes.
+    `connections` are those that were opened while it was watched, or that took part."""
 
     workload: Workload
     subject: Subject
@@ -179,6 +183,7 @@ def _traffic(
 
 def _hold(workload: Workload, subject: Subject, server: servers.Server, loader: Loader) -> Sample:
     """Opens everything and holds it: what the opening cost, and how much memory stays taken."""
+    loader.open(WARM_SOCKETS)
     cpu, load_cpu, rss = server.cpu(), loader.cpu(), server.rss()
     opened = loader.open()
     cpu, load_cpu = server.cpu() - cpu, loader.cpu() - load_cpu
@@ -191,7 +196,7 @@ def _hold(workload: Workload, subject: Subject, server: servers.Server, loader: 
     return Sample(
         workload,
         subject,
-        workload.connections,
+        workload.connections - WARM_SOCKETS,
         0,
         0,
         opened.seconds,

@@ -21,7 +21,9 @@ def draw(path: Path, results: Sequence[Result]) -> None:
     panels = [name for name, rows in (("fan-out", fan_out), ("targets", judged)) if rows]
     if not panels:
         return
-    figure = Figure(figsize=(7.5 * len(panels), 5), layout="constrained")
+    figure = Figure(
+        figsize=(7.5 * len(panels), 2 + 0.35 * max(len(judged), 9)), layout="constrained"
+    )
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for panel, ax in zip(panels, axes, strict=True):
         if panel == "fan-out":
@@ -50,10 +52,14 @@ def _draw_fan_out(ax: Axes, results: Sequence[Result]) -> None:
         drawn = ax.bar(places, heights, width * 0.92, label=name, color=colours[name])
         ax.bar_label(drawn, fmt="%.3g", fontsize=8, padding=2)
     ax.set_yscale("log")
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.margins(y=0.1)
     ax.set_xticks(range(len(groups)), list(groups))
     ax.set_ylabel("server CPU per delivery, µs (log)")
     ax.set_title("One room of 500, 128-byte messages", loc="left", fontsize=11)
-    ax.legend(frameon=False, fontsize=8)
+    ax.legend(
+        frameon=False, fontsize=8, ncols=len(names), loc="upper left", bbox_to_anchor=(0, -0.07)
+    )
 
 
 def _draw_targets(ax: Axes, results: Sequence[Result]) -> None:
@@ -65,14 +71,14 @@ def _draw_targets(ax: Axes, results: Sequence[Result]) -> None:
     colours = [MET if result.met else MISSED for result in results]
     places = range(len(results))
     labels = [
-        result.label if result.against is None else f"{result.label}\nto {result.against}"
+        result.label if result.against is None else f"{result.label}\nagainst {result.against}"
         for result in results
     ]
     drawn = ax.barh(places, shares, 0.7, color=colours)
     ax.bar_label(drawn, fmt="%.0f %%", fontsize=8, padding=3)
     ax.axvline(100, color="black", linewidth=1)
     ax.set_yticks(places, labels, fontsize=8)
-    ax.invert_yaxis()
+    ax.set_ylim(max(len(results), 4) - 0.5, -0.5)
     ax.margins(x=0.12)
     ax.set_xlabel("share of the target, %: left of the line is met")
     ax.set_title("Against the targets", loc="left", fontsize=11)

@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+import logging
 import sys
 import time
 from collections.abc import Callable
@@ -71,6 +72,10 @@ def serve(
     mode = Mode.LOOPBACK if dev else Mode.FORCED if open_ else None
     settings = _settings(open=mode, host=host, port=port, data_dir=data)
     logs.configure(settings.log_level, settings.log_format)
+    if settings.log_level == "info":
+        # A line for every socket that comes and goes is detail, and costs more than the socket.
+        for name in ("uvicorn", "alembic"):
+            logging.getLogger(name).setLevel(logging.WARNING)
     trusted = list(settings.forwarded_allow_ips)
     config = uvicorn.Config(
         create_app(settings),

@@ -29,11 +29,12 @@ from tests.chaos.record import (
     Refused,
     Subscribed,
     Unknown,
+    digest,
     item_of,
 )
 from tests.support.server import Account, Server
 
-RETRY_SECONDS = 0.02
+RETRY_SECONDS = 0.1
 """Between attempts to connect to a server that is not there."""
 
 
@@ -88,7 +89,7 @@ class Client:
         self.socket: ClientConnection | None = None
         self._receive_buffer = receive_buffer
         self._streams: dict[int, int] = {}
-        self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._answers: dict[int, asyncio.Future[dict[str, Any] | None]] = {}
         self._ids = itertools.count(1)
         self._moved = asyncio.Condition()
 
@@ -179,9 +180,11 @@ class Client:
             await self.socket.send(json.dumps({"id": number, "type": type_, **fields}))
             reply = await answer
         except ConnectionClosed:
-            raise Disconnected from None
+            reply = None
         finally:
             del self._answers[number]
+        if reply is None:
+            raise Disconnected
         if "error" in reply:
             raise CommandError(reply["error"])
         result: dict[str, Any] = reply["result"]
@@ -193,7 +196,7 @@ class Client:
         Raises:
             CommandError: the server refused, for good or for now.
         """
-        self.record.add(Invoked(self.p, channel, cid, content))
+        self.record.add(Invoked(self.p, channel, cid, digest(content)))
         try:
             result = await self.command("send", channel=channel, content=content, client_id=cid)
         except Disconnected:
@@ -220,6 +223,20 @@ class Client:
             if acked is not None:
                 return acked
             await asyncio.sleep(RETRY_SECONDS)
+
+    async def post(self, server: Server, channel: int, content: str, cid: str) -> Acked:
+        """Sends once over REST."""
+        self.record.add(Invoked(self.p, channel, cid, digest(content)))
+        answer = await server.http.post(
+            f"/api/v1/channels/{channel}/messages",
+            json={"content": content, "client_id": cid},
+            headers=self.account.headers,
+        )
+        answer.raise_for_status()
+        posted = answer.json()
+        acked = Acked(self.p, channel, cid, posted["id"], posted["seq"])
+        self.record.add(acked)
+        return acked
 
     async def read_history(self, server: Server, channel: int, after: int = 0) -> None:
         """Reads a channel's events after a seq over REST, to the end."""
@@ -257,7 +274,7 @@ class Client:
                 self._end_stream(channel)
             for answer in self._answers.values():
                 if not answer.done():
-                    answer.set_exception(Disconnected())
+                    answer.set_result(None)
             async with self._moved:
                 self._moved.notify_all()
 

@@ -9,6 +9,7 @@ recorded before an invocation happened before it.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -188,16 +189,22 @@ def _operation(line: dict[str, Any]) -> Operation:
     return operation
 
 
+def digest(content: str) -> str:
+    """What a record keeps of a content: itself while it is short."""
+    return content if len(content) <= 64 else sha256(content.encode()).hexdigest()
+
+
 def item_of(event: Mapping[str, Any]) -> Item:
     """The item a durable event of the native protocol shows, or a row of REST."""
     if event.get("type", "message") != "message":
         return Item(seq=event["seq"], kind=event["type"])
+    body = digest(event["content"])
     return Item(
         seq=event["seq"],
         id=event["id"],
         sender=event["sender"]["name"],
-        cid=event.get("client_id") or event["content"],
-        body=event["content"],
+        cid=event.get("client_id") or body,
+        body=body,
     )
 
 

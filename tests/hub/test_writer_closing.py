@@ -1,4 +1,4 @@
-"""Every connection ends in time, with a close frame where one can be sent, whatever the peer does."""
+"""Every connection ends in time, and with a close frame where one can be sent."""
 
 import asyncio
 from typing import Any
@@ -179,6 +179,21 @@ async def test_a_send_that_waits_for_a_frozen_reader_ends_when_the_connection_is
         with pytest.raises(ClientDisconnected):
             await note.send({"type": "websocket.send", "text": "later"})
         await gone(served)
+
+
+@over_tcp
+async def test_a_transport_that_fills_up_with_the_close_frame_makes_nobody_wait(
+    place: Place,
+) -> None:
+    note = Note()
+    async with place.serve(note) as served:
+        await served.connect()
+        await note.opened.wait()
+        note.writer.close(4200, "slow")
+        served.protocol.pause_writing()
+        with pytest.raises(ClientDisconnected):
+            async with asyncio.timeout(DEADLINE):
+                await note.send({"type": "websocket.send", "text": "late"})
 
 
 class Failing(Note):

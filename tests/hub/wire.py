@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import functools
 import logging
-import os
 import socket
 import ssl
 import struct
@@ -29,7 +28,12 @@ KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 App = Callable[..., Awaitable[None]]
-WebSocketProtocol = HubbubWebSocketProtocol
+
+
+class Patient(HubbubWebSocketProtocol):
+    """Leaves the end to the peer, so that a test notices when nothing else ends a connection."""
+
+    abort_after = 60.0
 
 
 class Impatient(HubbubWebSocketProtocol):
@@ -93,6 +97,10 @@ class Peer:
         self.reader = reader
         self.writer = writer
 
+    @property
+    def tls(self) -> bool:
+        return self.writer.get_extra_info("sslcontext") is not None
+
     def send(self, *chunks: bytes) -> None:
         self.writer.write(b"".join(chunks))
 
@@ -125,10 +133,15 @@ class Peer:
 
     def freeze(self) -> None:
         """Stops reading, as a suspended tab or a stopped process does."""
-        self.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        transport: Any = self.writer.transport
+        transport.pause_reading()
+        if self.tls:
+            # Else a TLS transport goes on reading until it holds 256 KiB.
+            transport.set_read_buffer_limits(high=1)
 
     def thaw(self) -> None:
-        self.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        transport: Any = self.writer.transport
+        transport.resume_reading()
 
     def reset(self) -> None:
         """Ends the connection with an RST."""
@@ -236,7 +249,7 @@ class Place:
         """Serves `app`; at the end nothing may have reached the loop's exception handler."""
         options = {
             "http": HubbubHttpProtocol,
-            "ws": HubbubWebSocketProtocol,
+            "ws": Patient,
             "ws_per_message_deflate": False,
             "ws_ping_interval": None,
         } | options
@@ -335,15 +348,16 @@ class Note:
 
 
 async def fill(writer: Any, chunk: bytes) -> bytes:
-    """Writes until the writer is no longer writable; returns what was written."""
+    """Writes until nothing moves any more, the peer being frozen; returns what was written."""
     written = []
-    while writer.write(chunk):
-        written.append(chunk)
-        # uvloop hands over to the kernel between turns.
-        await asyncio.sleep(0)
-    assert written
+    refused = 0
+    # What the kernel and the peer's transport still take may drain ours once or twice more.
+    while refused < 20 and not writer.closed:
+        if writer.write(chunk):
+            written.append(chunk)
+            refused = 0
+            await asyncio.sleep(0)
+        else:
+            refused += 1
+            await asyncio.sleep(0.001)
     return b"".join(written)
-
-
-def noise(size: int) -> bytes:
-    return os.urandom(size // 2).hex().encode()

@@ -80,7 +80,7 @@ class Server:
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("HUBBUB_", "EMAIL_", *_SEED_SETTINGS))
-        } | dict(env)
+        } | {"PYTHONFAULTHANDLER": "1", **env}
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -105,7 +105,7 @@ class Server:
                 while not await self._ready():
                     if self._process.returncode is not None:
                         raise RuntimeError(f"the server ended:\n{self.printed()[-4000:]}")
-                    await asyncio.sleep(0.02)
+                    await asyncio.sleep(0.05)
         except TimeoutError:
             raise RuntimeError(f"the server is not ready:\n{self.printed()[-4000:]}") from None
 
@@ -114,12 +114,19 @@ class Server:
         await self._signal(signal.SIGKILL)
 
     async def stop(self) -> None:
-        """Asks the process to end (SIGTERM) and waits for it, killing it if it does not."""
+        """Asks the process to end (SIGTERM) and waits for it.
+
+        Raises:
+            RuntimeError: it did not end; with where its threads were when it was aborted instead.
+        """
         try:
             async with asyncio.timeout(STOP_SECONDS):
                 await self._signal(signal.SIGTERM)
         except TimeoutError:
-            await self.kill9()
+            await self._signal(signal.SIGABRT)
+            raise RuntimeError(
+                f"SIGTERM did not end the server:\n{self.printed()[-8000:]}"
+            ) from None
 
     async def restart(self) -> None:
         """Starts the process again on the same data and port, stopping it first if it runs."""
@@ -178,8 +185,10 @@ class Server:
 
     async def aclose(self) -> None:
         """Stops the process and closes the client."""
-        await self.stop()
-        await self.http.aclose()
+        try:
+            await self.stop()
+        finally:
+            await self.http.aclose()
 
     async def _signal(self, number: signal.Signals) -> None:
         if self._process is None or self._process.returncode is not None:

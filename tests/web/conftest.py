@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from hubbub.web.deps import Services
-from tests.support.app import PASSWORD, AppClient, app_client
+from tests.support.app import AppClient, app_client
 
 session_wide = pytest_asyncio.fixture(scope="session", loop_scope="session")
 
@@ -16,7 +15,7 @@ session_wide = pytest_asyncio.fixture(scope="session", loop_scope="session")
 @session_wide
 async def anyone() -> AsyncIterator[AppClient]:
     """Somebody without a token."""
-    async with app_client(message_rate=0, login_failures=0) as client:
+    async with app_client(message_rate=0, admin="root", login_failures=0) as client:
         yield client
 
 
@@ -38,6 +37,4 @@ async def carol(anyone: AppClient) -> AppClient:
 @session_wide
 async def root(anyone: AppClient) -> AppClient:
     """An administrator."""
-    services: Services = anyone.app.api.state.services
-    await services.accounts.register("root", PASSWORD, None, "127.0.0.1", admin=True)
     return await anyone.log_in("root")

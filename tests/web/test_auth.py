@@ -1,7 +1,6 @@
 import pytest
 from httpx2 import Response
 
-from hubbub.web.deps import Services
 from tests.support.app import PASSWORD, AppClient, app_client
 from tests.web.asgi import ask
 
@@ -206,8 +205,7 @@ async def test_a_ticket_stands_for_its_owner_once(alice: AppClient) -> None:
     answer = await alice.post("/api/v1/tickets")
     assert answer.status_code == 201
     assert answer.json()["expires_in"] == 30
-    services: Services = alice.app.api.state.services
-    identity = await services.accounts.redeem(answer.json()["ticket"])
+    identity = await alice.services.accounts.redeem(answer.json()["ticket"])
     assert identity.who.name == "alice"
 
 

@@ -11,6 +11,7 @@ from hubbub.web.middleware import (
     DOCS_CSP,
     BodyLimit,
     Failsafe,
+    HeadAsGet,
     LoopbackGuard,
     OriginGuard,
     Origins,
@@ -271,9 +272,9 @@ async def test_options_without_an_origin_is_an_ordinary_request() -> None:
         ("/api/rooms", CSP, "no-store"),
         ("/", CSP, "no-store"),
         ("/static/chat.html", CSP, "no-cache"),
-        ("/docs", DOCS_CSP, "no-cache"),
-        ("/docs/", DOCS_CSP, "no-cache"),
-        ("/redoc", DOCS_CSP, "no-cache"),
+        ("/docs", DOCS_CSP["/docs"], "no-cache"),
+        ("/docs/", DOCS_CSP["/docs"], "no-cache"),
+        ("/redoc", DOCS_CSP["/redoc"], "no-cache"),
         ("/docs/more", CSP, "no-store"),
     ],
 )
@@ -286,12 +287,18 @@ async def test_browsers_are_told_what_they_may_do(path: str, csp: str, cache: st
 
 
 def test_the_policy_forbids_inline_script_everywhere() -> None:
-    for policy in (CSP, DOCS_CSP):
+    for policy in (CSP, *DOCS_CSP.values()):
         assert "default-src 'self'" in policy
         assert "frame-ancestors 'none'" in policy
         assert "script-src" not in policy
         assert "unsafe-eval" not in policy
     assert "unsafe-inline" not in CSP
+
+
+async def test_head_is_answered_like_get_without_the_content() -> None:
+    got, headed = [await ask(HeadAsGet(echo), method, "/x") for method in ("GET", "HEAD")]
+    assert (headed.status, headed.headers, headed.body) == (got.status, got.headers, b"")
+    assert got.body == b"/x 0"
 
 
 async def test_a_body_of_the_largest_size_is_read() -> None:
@@ -359,6 +366,7 @@ async def test_an_answer_that_fails_half_way_is_not_ended_as_if_whole() -> None:
         SecurityHeaders(echo),
         OriginGuard(echo, Origins([], loopback=False)),
         PathNormaliser(echo),
+        HeadAsGet(echo),
         BodyLimit(echo),
     ],
 )

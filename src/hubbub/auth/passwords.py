@@ -63,7 +63,9 @@ class Passwords:
             )
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="passwords")
         self._room = BoundedSemaphore(workers + queue)
-        self._nobody = self._hasher.hash(secrets.token_urlsafe(16))
+        # In a thread, too: starting the server need not wait for it. Being the first work handed
+        # to the threads, it is never behind somebody who waits for it.
+        self._nobody = self._pool.submit(self._hasher.hash, secrets.token_urlsafe(16))
 
     async def hash(self, password: str) -> str:
         """The hash to store.
@@ -84,9 +86,7 @@ class Passwords:
         """
         if len(password) > MAX_PASSWORD or not _encodable(password):
             return False
-        compared = self._nobody if password_hash is None else password_hash
-        matches = await self._run(lambda: self._matches(password, compared))
-        return matches and password_hash is not None
+        return await self._run(lambda: self._matches(password, password_hash))
 
     def outdated(self, password_hash: str) -> bool:
         """Whether a hash was made with other parameters than today's, so that the next correct
@@ -98,9 +98,10 @@ class Passwords:
         """Ends the threads, after the hashes they are at: a fraction of a second."""
         self._pool.shutdown(cancel_futures=True)
 
-    def _matches(self, password: str, password_hash: str) -> bool:
+    def _matches(self, password: str, password_hash: str | None) -> bool:
+        compared = self._nobody.result() if password_hash is None else password_hash
         try:
-            return self._hasher.verify(password, password_hash)
+            return self._hasher.verify(password, compared) and password_hash is not None
         except UnknownHashError:
             return False
 

@@ -1,10 +1,11 @@
 """Limits over an injected clock: the bucket of a socket, and the window of failed logins."""
 
 from collections import deque
+from math import ceil
 
 
 class TokenBucket:
-    """Allows bursts of `burst` and `rate` a second in the long run; a rate of 0 allows everything.
+    """Allows bursts of `burst` and `rate` a second in the long run; 0 for either is no limit.
 
     The caller passes a monotonic clock's seconds.
     """
@@ -12,14 +13,14 @@ class TokenBucket:
     __slots__ = ("burst", "level", "rate", "updated")
 
     def __init__(self, rate: float, burst: float, now: float) -> None:
-        self.rate = rate
+        self.rate = rate if burst > 0 else 0
         self.burst = burst
         self.level = burst
         self.updated = now
 
     def take(self, now: float) -> bool:
         """Whether one more is allowed now; if so, it is counted."""
-        if self.rate <= 0:
+        if self.rate <= 0 or self.burst <= 0:
             return True
         level = min(self.burst, self.level + (now - self.updated) * self.rate)
         self.updated = now
@@ -35,7 +36,7 @@ class TokenBucket:
 
     def wait(self) -> int:
         """Whole seconds until the next one is allowed."""
-        return max(1, round((1 - self.level) / self.rate)) if self.rate > 0 else 0
+        return max(1, ceil((1 - self.level) / self.rate)) if self.rate > 0 else 0
 
 
 class FailureWindow:
@@ -50,6 +51,7 @@ class FailureWindow:
         self.limit = limit
         self.window = window
         self._attempts: dict[str, deque[float]] = {}
+        self._sweep_at = 10_000
 
     def reserve(self, key: str, now: float) -> float | None:
         """Counts an attempt and returns None, or returns the seconds to wait and counts nothing."""
@@ -61,8 +63,9 @@ class FailureWindow:
         if len(attempts) >= self.limit:
             return attempts[0] + self.window - now
         attempts.append(now)
-        if len(self._attempts) > 10_000:
+        if len(self._attempts) > self._sweep_at:
             self._forget(now)
+            self._sweep_at = max(10_000, 2 * len(self._attempts))
         return None
 
     def refund(self, key: str) -> None:

@@ -31,25 +31,23 @@ def authorize(who: Who, action: Action, channel: Channel, membership: Membership
         Forbidden: a member, and still not allowed.
     """
     if who.guest:
-        if not channel.guests:
+        if channel.private or not channel.guests:
             raise Forbidden("guests are not welcome in this channel", "guests_not_allowed")
         if action in (Action.READ, Action.POST):
             return
         raise Forbidden("guests cannot do this", "guests_not_allowed")
     if membership is None:
-        if not channel.private and action in (Action.READ, Action.JOIN):
-            return
-        if channel.guests and action is Action.POST:
-            return
         if channel.private:
             raise NotAMember("you are not a member of this channel")
+        if action in (Action.READ, Action.JOIN) or (channel.guests and action is Action.POST):
+            return
         raise NotAMember("join this channel first")
     _authorize_member(action, channel, membership.role)
 
 
 def may_post(channel: Channel, role: Role | None) -> bool:
     """Whether somebody with this role, None for a stranger or guest, may post."""
-    return role is not None or channel.guests
+    return role is not None or (channel.guests and not channel.private)
 
 
 def _authorize_member(action: Action, channel: Channel, role: Role) -> None:

@@ -149,7 +149,7 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
         """Reads on until the bytes run out or the application has enough to do."""
         conn = self.conn
         while conn.reader.buffer and not self.deaf:
-            if self.queue.qsize() >= self.max_queued or self.held > self.max_held:
+            if self._has_enough():
                 self._pause_reading()
                 return
             conn.receive_data(b"")
@@ -159,6 +159,12 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
                 return
             else:
                 self.handle_events()
+
+    def _has_enough(self) -> bool:
+        # After a close only the peer's answer matters, and messages are not queued.
+        return not self.close_sent and (
+            self.queue.qsize() >= self.max_queued or self.held > self.max_held
+        )
 
     def _pause_reading(self) -> None:
         if not self.read_paused:
@@ -177,6 +183,7 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
     async def receive(self) -> "ASGIReceiveEvent":
         message = await self.queue.get()
         if self.queue.empty():
+            self.held = 0
             self._resume_reading()
         return message
 
@@ -191,8 +198,6 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
         if self.close_sent:
             return
         data = frames[0] if len(frames) == 1 else b"".join(frames)
-        if self.queue.empty():
-            self.held = 0
         if self.curr_msg_data_type == "text":
             try:
                 text = data.decode()

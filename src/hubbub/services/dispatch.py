@@ -1,9 +1,9 @@
 """Commands of sockets, each to the service that carries it out."""
 
+from hubbub.auth.tokens import Identity
 from hubbub.core.answers import Entered, Messages, Present
 from hubbub.core.commands import Enter, ListPresent, ReadHistory
 from hubbub.core.ids import Who
-from hubbub.auth.tokens import Identity
 from hubbub.services.accounts import AccountService
 from hubbub.services.chat import Chat
 from hubbub.services.presence import Presence

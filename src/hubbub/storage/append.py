@@ -7,7 +7,7 @@ remembered here (numbers, memberships) is the truth until a unit touches it.
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from hubbub.core.answers import Done, Posted
@@ -154,21 +154,19 @@ class Appender:
             published.append(Envelope(channel, moved))
         return answers
 
-    def sockets(self, opened: Sequence[ConnectionRow], closed: Sequence[str]) -> None:
-        """Records sockets that opened and forgets those that closed."""
-        if opened:
-            self._raw.executemany(
-                "INSERT INTO connections (id, user_id, username, dialect, channel, address,"
-                " connected_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (r.id, r.user, r.username, r.dialect, r.channel, r.address, r.connected_at)
-                    for r in opened
-                ],
-            )
-        if closed:
-            self._raw.executemany(
-                "DELETE FROM connections WHERE id = ?", [(id_,) for id_ in closed]
-            )
+    def sockets(self, sockets: Mapping[str, ConnectionRow | None]) -> None:
+        """Records sockets that opened, and forgets those (with None) that closed."""
+        opened = [row for row in sockets.values() if row is not None]
+        self._raw.executemany(
+            "INSERT INTO connections (id, user_id, username, dialect, channel, address,"
+            " connected_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (r.id, r.user, r.username, r.dialect, r.channel, r.address, r.connected_at)
+                for r in opened
+            ],
+        )
+        closed = [(id_,) for id_, row in sockets.items() if row is None]
+        self._raw.executemany("DELETE FROM connections WHERE id = ?", closed)
 
     def _admit(self, who: Who, ref: ChannelRef) -> _Head | DomainError:
         try:

@@ -1,6 +1,7 @@
 """Storage in a SQLite file: one writing thread, two reading ones, and a lock against others."""
 
 import asyncio
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -37,6 +38,14 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 READERS = 2
+NOTE_SECONDS = 0.25
+"""How long the record of live sockets may lag behind: storms of them become one commit."""
+
+_STANDING = (
+    "SELECT s.id, s.user_id, s.created_at, s.expires_at, s.revoked, u.username, u.email,"
+    " u.password_hash, u.admin, u.disabled, u.created_at"
+    " FROM sessions AS s JOIN users AS u ON u.id = s.user_id WHERE s.id = ?"
+)
 
 
 def writing_engine(path: Path, synchronous: str = "FULL") -> Engine:
@@ -92,6 +101,12 @@ class SqliteStorage:
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="hubbub-reader")
         self._local = threading.local()
         self._opened: list[Connection] = []
+        self._notes: dict[str, ConnectionRow | None] = {}
+        self._noting: asyncio.TimerHandle | None = None
+        # Every socket that connects asks for one row by its key: reading it here takes a few
+        # microseconds, handing it to a thread many times that.
+        self._quick = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+        self._quick.execute("PRAGMA busy_timeout = 0")
 
     @classmethod
     async def open(
@@ -126,8 +141,10 @@ class SqliteStorage:
         return storage
 
     async def close(self) -> None:
+        self._note_all()
         await self._writer.close()
         self._readers.shutdown()
+        self._quick.close()
         for connection in self._opened:
             connection.close()
         self._lock.release()
@@ -240,7 +257,15 @@ class SqliteStorage:
         return result
 
     async def session(self, session: str) -> tuple[Session, Account] | None:
-        return await self._read(accounts.standing, session)
+        try:
+            row = self._quick.execute(_STANDING, (session,)).fetchone()
+        except sqlite3.Error:
+            return await self._read(accounts.standing, session)
+        if row is None:
+            return None
+        id_, user, began, ends, revoked, username, email, password, admin, disabled, at = row
+        account = Account(user, username, email, password, bool(admin), bool(disabled), at)
+        return Session(id_, user, began, ends, bool(revoked)), account
 
     async def sessions(self, user: UserId) -> Sequence[Session]:
         return await self._writer.run(
@@ -254,11 +279,26 @@ class SqliteStorage:
         return await self._writer.run(lambda tx: accounts.revoke_all(tx, user, but))
 
     def connected(self, row: ConnectionRow) -> None:
-        self._writer.put(Note(row))
+        self._note(row.id, row)
 
     def disconnected(self, connection: str) -> None:
-        self._writer.put(Note(connection))
+        if self._notes.pop(connection, None) is None:
+            self._note(connection, None)
 
     async def connections(self, user: UserId | None) -> Sequence[ConnectionRow]:
         # By the writer, behind what it was told before.
+        self._note_all()
         return await self._writer.run(lambda tx: accounts.live_connections(tx.connection, user))
+
+    def _note(self, connection: str, row: ConnectionRow | None) -> None:
+        self._notes[connection] = row
+        if self._noting is None:
+            self._noting = asyncio.get_running_loop().call_later(NOTE_SECONDS, self._note_all)
+
+    def _note_all(self) -> None:
+        if self._noting is not None:
+            self._noting.cancel()
+            self._noting = None
+        if self._notes:
+            self._writer.put(Note(self._notes))
+            self._notes = {}

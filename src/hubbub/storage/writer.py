@@ -10,6 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine
@@ -60,9 +61,9 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A socket that opened (its row) or closed (its id)."""
+    """Sockets that opened (with their rows) and closed (with None), by their ids."""
 
-    what: ConnectionRow | str
+    sockets: dict[str, ConnectionRow | None]
 
 
 Job = Post | Move | Unit | Note
@@ -227,9 +228,13 @@ class Writer:
         return outcome
 
     def _append(self, jobs: Sequence[Job], now: int, outcome: _Outcome) -> None:
+        # Like with like, and still in order: a cursor must not pass what was posted after it.
+        for _, alike in groupby(jobs, type):
+            self._append_alike(list(alike), now, outcome)
+
+    def _append_alike(self, jobs: Sequence[Job], now: int, outcome: _Outcome) -> None:
         posts = [job for job in jobs if isinstance(job, Post)]
         moves = [job for job in jobs if isinstance(job, Move)]
-        notes = [job.what for job in jobs if isinstance(job, Note)]
         if posts:
             answers = self._appender.posts(
                 [(job.who, job.command) for job in posts], now, outcome.published
@@ -240,11 +245,9 @@ class Writer:
                 [(job.who, job.command) for job in moves], outcome.published
             )
             outcome.answers += zip((job.done for job in moves), done, strict=True)
-        if notes:
-            self._appender.sockets(
-                [n for n in notes if isinstance(n, ConnectionRow)],
-                [n for n in notes if isinstance(n, str)],
-            )
+        for job in jobs:
+            if isinstance(job, Note):
+                self._appender.sockets(job.sockets)
 
     def _unit(self, job: Unit, now: int, outcome: _Outcome) -> None:
         tx = Transaction(self._connection, now, self._appender.take_id)

@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.types import Scope
 
 from hubbub import __version__
 from hubbub.web import errors
@@ -16,6 +18,7 @@ from hubbub.web.deps import WebSettings
 from hubbub.web.middleware import (
     BodyLimit,
     Failsafe,
+    HeadAsGet,
     LoopbackGuard,
     OriginGuard,
     Origins,
@@ -77,8 +80,19 @@ def build_api(settings: WebSettings) -> FastAPI:
     ):
         api.include_router(router, responses=refusals)
     api.include_router(site.router)
-    api.mount("/static", StaticFiles(directory=STATIC))
+    api.mount("/static", Files(directory=STATIC))
     return api
+
+
+class Files(StaticFiles):
+    """The files of the pages. A file has no second name with a slash: its relative links would
+    lead astray."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """The file at `path`."""
+        if scope["path"].endswith("/"):
+            raise HTTPException(404)
+        return await super().get_response(path, scope)
 
 
 def _operation_id(route: APIRoute) -> str:
@@ -92,6 +106,7 @@ def _guards(settings: WebSettings) -> list[Middleware]:
         *([Middleware(LoopbackGuard)] if loopback else []),
         Middleware(OriginGuard, origins=Origins(settings.origins, loopback=loopback)),
         Middleware(PathNormaliser),
+        Middleware(HeadAsGet),
         Middleware(BodyLimit),
         Middleware(Failsafe),
     ]

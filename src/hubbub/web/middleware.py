@@ -1,7 +1,8 @@
 """The guards in front of every route: pure ASGI, each of them small.
 
 From the outside in: `SecurityHeaders`, `LoopbackGuard`, `OriginGuard`, `PathNormaliser`,
-`BodyLimit`, `Failsafe`. `Origins`, `from_loopback` and `normalise` also serve the WebSocket door.
+`HeadAsGet`, `BodyLimit`, `Failsafe`. `Origins`, `from_loopback` and `normalise` also serve the
+WebSocket door.
 """
 
 import ipaddress
@@ -20,9 +21,11 @@ log = logging.getLogger(__name__)
 
 MAX_BODY = 1024 * 1024
 CSP = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
-DOCS_CSP = f"{CSP}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; worker-src 'self' blob:"
-"""The pages of the API documentation style their elements and draw inline images."""
-DOCS_PATHS = frozenset({"/docs", "/redoc"})
+DOCS_CSP = {
+    "/docs": f"{CSP}; img-src 'self' data:",
+    "/redoc": f"{CSP}; img-src 'self' data:; style-src 'self' 'unsafe-inline'; worker-src blob:",
+}
+"""What the two pages of the API documentation cannot do without."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -135,12 +138,12 @@ class SecurityHeaders:
             await self.app(scope, receive, send)
             return
         path = normalise(scope["path"])
-        files = path in DOCS_PATHS or path.startswith("/static/")
+        files = path in DOCS_CSP or path.startswith("/static/")
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers["Content-Security-Policy"] = DOCS_CSP if path in DOCS_PATHS else CSP
+                headers["Content-Security-Policy"] = DOCS_CSP.get(path, CSP)
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers["Referrer-Policy"] = "no-referrer"
                 headers.setdefault("Cache-Control", "no-cache" if files else "no-store")
@@ -224,6 +227,26 @@ class PathNormaliser:
         if scope["type"] == "http" and (path := normalise(scope["path"])) != scope["path"]:
             scope = {**scope, "path": path}
         await self.app(scope, receive, send)
+
+
+class HeadAsGet:
+    """Answers HEAD like GET, without the content (RFC 9110, 9.3.2)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes a HEAD on as a GET, of whose answer the content is dropped."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+
+        async def without_content(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self.app({**scope, "method": "GET"}, receive, without_content)
 
 
 class BodyLimit:

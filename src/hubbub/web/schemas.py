@@ -14,6 +14,7 @@ from hubbub.storage.base import Account, ChannelView, Member, Session
 
 Id = Annotated[int, Field(ge=1, le=MAX_INTEGER)]
 Seq = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
+Password = Annotated[str, Field(json_schema_extra={"format": "password"})]
 Time = Annotated[str, Field(description="RFC 3339, UTC", examples=["2026-11-21T10:30:00.123Z"])]
 
 
@@ -34,7 +35,7 @@ class Credentials(Body):
     """A username and its password."""
 
     username: str
-    password: str
+    password: Password
 
 
 class TokenAnswer(BaseModel):
@@ -55,8 +56,8 @@ class RefreshBody(Body):
 class PasswordBody(Body):
     """The old password proves who is asking."""
 
-    current_password: str
-    new_password: str
+    current_password: Password
+    new_password: Password
 
 
 class SessionAnswer(BaseModel):

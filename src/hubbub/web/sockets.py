@@ -108,29 +108,28 @@ class Sockets:
         path = normalise(scope["path"])
         door = route(path)
         token, kind = _credentials(scope)
-        refusal: DomainError | None = None
-        identity: Identity | None = None
-        if door is not None:
-            try:
-                identity = await self._identify(door, token, kind)
-            except DomainError as error:
-                refusal = error
         await send({"type": "websocket.accept", "subprotocol": _subprotocol(scope, door, kind)})
         address = scope["client"][0] if scope.get("client") else ""
         direct: Sink | None = scope.get("extensions", {}).get(EXTENSION)
         # Everybody up the stack holds on to the scope; nobody needs these any more.
         scope["headers"], scope["query_string"], scope["subprotocols"] = [], b"", []
-        del token
         if path == "/ws/echo":
             await self._echo(address, direct, receive, send)
-        elif door is None:
+            return
+        if door is None:
             await send(_close(4004, "there is nothing here"))
-        elif refusal is not None:
-            await send(_close(close_code(refusal), str(refusal)))
-        else:
-            link = self._link(door, identity)
-            expires = None if identity is None else identity.expires_at
-            await self._serve(door, link, expires, address, direct, receive, send)
+            return
+        # Nothing is waited for between this and the hub's knowing of the socket: a login that ends
+        # in between would leave it open.
+        try:
+            identity = await self._identify(door, token, kind)
+        except DomainError as error:
+            await send(_close(close_code(error), str(error)))
+            return
+        del token
+        link = self._link(door, identity)
+        expires = None if identity is None else identity.expires_at
+        await self._serve(door, link, expires, address, direct, receive, send)
 
     async def _identify(self, door: Door, token: str, kind: str) -> Identity | None:
         if token:

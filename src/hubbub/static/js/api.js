@@ -11,14 +11,14 @@
  * @property {string} sender_name
  * @property {string} created_at `2025-11-22 10:30:00`, UTC
  *
- * @typedef {object} Person
- * @property {string} name
- * @property {boolean} [online] undefined where the server does not say
- *
  * @typedef {object} Conversation
  * @property {number} id
  * @property {string} title
- * @property {Person[]} people
+ * @property {string[]} participants usernames
+ *
+ * @typedef {object} Tokens
+ * @property {string} access_token opens everything, for half an hour or so
+ * @property {string} [refresh_token] good for one `refresh`
  *
  * @typedef {object} World
  * @property {typeof globalThis.fetch} fetch
@@ -75,24 +75,55 @@ export class Api {
   /**
    * @param {string} username
    * @param {string} password
-   * @returns {Promise<string>} the access token
+   * @returns {Promise<Tokens>}
    */
-  async login(username, password) {
-    const body = new URLSearchParams({ username, password });
-    return (await this.#ask("auth/token", { method: "POST", body })).access_token;
+  login(username, password) {
+    return this.#ask("auth/token", { method: "POST", body: new URLSearchParams({ username, password }) });
+  }
+
+  /**
+   * Says by the body whose tokens are to be renewed: the cookie is that of the last login in any
+   * tab, which may have been somebody else's.
+   * @param {string} token a refresh token, used up by this
+   * @returns {Promise<Tokens>}
+   */
+  refresh(token) {
+    return this.#ask("api/v1/auth/refresh", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ refresh_token: token }),
+    });
+  }
+
+  /** @param {string} token is good for nothing afterwards */
+  logout(token) {
+    return this.#ask("api/v1/auth/logout", { method: "POST", ...authorized(token) });
   }
 
   /**
    * @param {string} token
    * @returns {Promise<Conversation[]>} the caller's
    */
-  async conversations(token) {
-    const rows = await this.#ask("conversations/", authorized(token));
-    return rows.map((/** @type {any} */ row) => ({
-      id: row.id,
-      title: row.title || `Conversation ${row.id}`,
-      people: (row.participants ?? []).map(person),
-    }));
+  conversations(token) {
+    return this.#ask("conversations/", authorized(token));
+  }
+
+  /**
+   * @param {string} token
+   * @param {number} id
+   * @returns {Promise<Conversation>}
+   */
+  conversation(token, id) {
+    return this.#ask(`conversations/${id}`, authorized(token));
+  }
+
+  /**
+   * @param {string} token
+   * @param {number} conversation
+   * @returns {Promise<{ id: number, name: string }[]>} those with a socket in it
+   */
+  present(token, conversation) {
+    return this.#ask(`api/v1/channels/${conversation}/presence`, authorized(token));
   }
 
   /**
@@ -117,7 +148,7 @@ export class Api {
     let response;
     try {
       response = await this.world.fetch(this.base + path, { cache: "no-store", ...init });
-      if (response.ok) return await response.json();
+      if (response.ok) return response.status === 204 ? undefined : await response.json();
     } catch (error) {
       throw new Unreachable(String(error));
     }
@@ -130,9 +161,4 @@ export class Api {
 /** @param {string} token */
 function authorized(token) {
   return { headers: { Authorization: `Bearer ${token}` } };
-}
-
-/** @param {any} row a name, or an object with one */
-function person(row) {
-  return typeof row === "string" ? { name: row } : { name: row.username ?? row.name, online: row.online };
 }

@@ -3,12 +3,14 @@
  * the screen.
  */
 
-import { Api } from "./api.js";
+import { Api, Refusal } from "./api.js";
 import { Link } from "./protocol.js";
 import { rows } from "./rows.js";
+import { Session } from "./session.js";
 import { initial, reduce } from "./store.js";
 import { composer } from "./ui/composer.js";
 import { avatar, byId, say } from "./ui/dom.js";
+import { conversationId, Door } from "./ui/door.js";
 import { members, showConversations, showPeople } from "./ui/sidebar.js";
 import { Timeline } from "./ui/timeline.js";
 import * as words from "./ui/words.js";
@@ -16,29 +18,17 @@ import * as words from "./ui/words.js";
 /**
  * @typedef {import("./store.js").State} State
  * @typedef {import("./store.js").Event} Event
- * @typedef {{ username: string, token: string }} Session
  */
 
-const SESSION = "hubbub.session";
 const ECHO_WITHIN = 10_000;
-const DEV_USER = "testuser";
-const DEV_PASSWORD = "TestPassword123";
 
-const api = new Api(new URL("../..", import.meta.url).href);
 const ui = {
-  door: byId("door", HTMLElement),
-  login: byId("login", HTMLFormElement),
-  hint: byId("login-hint", HTMLElement),
-  error: byId("login-error", HTMLElement),
-  username: byId("username", HTMLInputElement),
-  password: byId("password", HTMLInputElement),
-  conversation: byId("conversation", HTMLInputElement),
-  connect: byId("connect", HTMLButtonElement),
   app: byId("app", HTMLElement),
   sidebar: byId("sidebar", HTMLElement),
   conversations: byId("conversations", HTMLElement),
   goto: byId("goto", HTMLFormElement),
   gotoId: byId("goto-id", HTMLInputElement),
+  peopleSection: byId("people-section", HTMLElement),
   people: byId("people", HTMLElement),
   selfAvatar: byId("self-avatar", HTMLElement),
   selfName: byId("self-name", HTMLElement),
@@ -51,8 +41,6 @@ const ui = {
   bannerText: byId("banner-text", HTMLElement),
   retry: byId("retry", HTMLButtonElement),
   talk: byId("talk", HTMLElement),
-  log: byId("log", HTMLElement),
-  rows: byId("rows", HTMLElement),
   jump: byId("jump", HTMLButtonElement),
   jumpText: byId("jump-text", HTMLElement),
   composer: byId("composer", HTMLFormElement),
@@ -63,30 +51,47 @@ const ui = {
   switch: byId("switch", HTMLButtonElement),
 };
 
+const api = new Api(new URL("../..", import.meta.url).href);
 /** @type {Session | null} */
 let session = null;
 /** @type {Link | null} */
 let link = null;
 /** @type {State} */
 let state = initial;
-let conversation = 1;
+let conversation = addressed();
 /** @type {import("./api.js").Conversation[]} */
 let conversations = [];
 let fetchingOlder = false;
+let renewed = false;
 let scheduled = false;
+let oldestShown = 0;
 /** @type {number | undefined} */
 let echoTimer;
 /** @type {number | undefined} */
 let ticker;
 
-const timeline = new Timeline(ui.log, ui.rows, {
+const door = new Door(api, (username, tokens, wanted) => {
+  const same = session?.username === username && conversation === wanted;
+  session = new Session(api, username, tokens);
+  // The same person again goes on where they were, with what they had not sent yet.
+  if (link && same) reopen();
+  else enter(wanted, "push");
+  showRoom();
+});
+
+const timeline = new Timeline(byId("log", HTMLElement), byId("rows", HTMLElement), {
   retry: (key) => dispatch({ type: "retried", key }),
   discard: (key) => dispatch({ type: "discarded", key }),
   scrolled: () => {
     attend();
-    older();
+    fetchOlder();
   },
 });
+
+/** The conversation the address names, else 1. */
+function addressed() {
+  return conversationId(new URL(location.href).searchParams.get("conversation")) ?? 1;
+}
 
 /** @param {Event} event */
 function dispatch(event) {
@@ -95,8 +100,27 @@ function dispatch(event) {
   if (state === before) return;
   flush();
   watchEchoes(before);
+  if (state.link.name === "live" && before.link.name !== "live") arrived();
   if (state.link.name === "ended" && before.link.name !== "ended") ended(state.link.why);
   schedule();
+}
+
+function arrived() {
+  renewed = false;
+  listConversations();
+  listPresent();
+}
+
+/** Document 004 tells who comes and goes, not who was there before. */
+async function listPresent() {
+  const from = link;
+  if (!from) return;
+  try {
+    const people = await api.present(from.token, from.conversation);
+    if (from === link) dispatch({ type: "present", people });
+  } catch {
+    // Then one sees who comes from now on.
+  }
 }
 
 /** Sends what waits, as soon as there is a connection to send it on. */
@@ -122,81 +146,60 @@ function attend() {
   if (attentive !== state.attentive) dispatch({ type: "attention", attentive });
 }
 
-async function older() {
-  const first = state.messages[0]?.id;
+async function fetchOlder() {
   const from = link;
   if (!from || fetchingOlder || !state.more || state.link.name !== "live" || !timeline.nearStart) return;
   fetchingOlder = true;
   try {
-    const messages = await from.older(first);
+    const messages = await from.older(state.messages[0]?.id ?? 0);
     if (from === link) dispatch({ type: "older", messages, more: messages.length > 0 });
-  } catch {
-    // Scrolling on asks again; a broken connection shows by itself.
+  } catch (error) {
+    // Scrolling on asks again. A broken connection shows by itself.
+    const expired = error instanceof Refusal && error.status === 401;
+    if (expired && (await session?.renew()) && session) from.token = session.token;
   } finally {
     fetchingOlder = false;
   }
 }
 
 /** @param {import("./protocol.js").Ending} why */
-function ended(why) {
+async function ended(why) {
   if (why === "forbidden" || why === "unknown") {
     const { title, text } = words.shut(why, conversation, session?.username ?? "");
     say(ui.shutTitle, title);
     say(ui.shutText, text);
+    listConversations();
     queueMicrotask(() => ui.shut.focus());
     return;
   }
-  remember(null);
+  const from = link;
+  const again = why === "expired" && !renewed && (await session?.renew());
+  if (from !== link) return;
+  if (again) {
+    // Once: a server that refuses its own new token would be asked for ever.
+    renewed = true;
+    reopen();
+    return;
+  }
+  session?.forget();
   showDoor(words.signedOut(why));
 }
 
+function reopen() {
+  if (!link || !session) return;
+  link.token = session.token;
+  link.open();
+}
+
 /** @param {string} [problem] */
-function showDoor(problem = "") {
+function showDoor(problem) {
   ui.app.hidden = true;
-  ui.door.hidden = false;
-  document.title = "Hubbub";
-  fail(problem);
-  (ui.username.value ? ui.password : ui.username).focus();
-}
-
-/** @param {string} problem empty for none */
-function fail(problem) {
-  ui.error.hidden = !problem;
-  say(ui.error, problem);
-}
-
-async function login() {
-  const username = ui.username.value.trim();
-  const wanted = Number(ui.conversation.value);
-  if (!username || !ui.password.value) return fail("Enter your username and your password.");
-  if (!Number.isSafeInteger(wanted) || wanted < 1) return fail("The conversation ID is a number, such as 1.");
-  ui.connect.disabled = true;
-  fail("");
-  try {
-    const token = await api.login(username, ui.password.value);
-    const same = session?.username === username && conversation === wanted;
-    session = { username, token };
-    remember(session);
-    if (link && same) goOn(token);
-    else enter(wanted, "push");
-  } catch (error) {
-    fail(words.loginFailure(error));
-    ui.password.select();
-  } finally {
-    ui.connect.disabled = false;
-  }
-}
-
-/** The same person again, where they were: what they had not sent yet is still there. */
-function goOn(/** @type {string} */ token) {
-  showRoom();
-  link?.open(token);
+  door.show(conversation, session?.username, problem);
 }
 
 function showRoom() {
-  ui.door.hidden = true;
+  door.hide();
   ui.app.hidden = false;
-  ui.password.value = "";
   // Where there is no mouse, focus brings up a keyboard that hides half of the conversation.
   if (matchMedia("(hover: hover)").matches) ui.text.focus();
   schedule();
@@ -219,38 +222,36 @@ function enter(id, how) {
     if (mine === link) dispatch(event);
   });
   link = mine;
-  showRoom();
   mine.open();
-  listConversations();
+  if (ui.sidebar.matches(":popover-open")) ui.sidebar.hidePopover();
+  schedule();
 }
 
+/** A room is in no list of conversations, though one can be opened as if it were one. */
 async function listConversations() {
-  if (!session) return;
+  const from = link;
+  if (!from) return;
   try {
-    conversations = await api.conversations(session.token);
-    schedule();
+    let all = await api.conversations(from.token);
+    const missing = state.link.name === "live" && !all.some(({ id }) => id === from.conversation);
+    if (missing) all = [await api.conversation(from.token, from.conversation), ...all];
+    if (from === link) conversations = all;
   } catch {
     // The list is a convenience; the conversation itself says what is wrong.
   }
-}
-
-/** @param {Session | null} kept for as long as this tab lives; null for none */
-function remember(kept) {
-  try {
-    sessionStorage.setItem(SESSION, JSON.stringify(kept));
-  } catch {
-    // A browser may forbid storage; then a reload asks for the password again.
-  }
+  schedule();
 }
 
 function leave() {
   link?.close();
-  link = null;
+  // Whether the server hears of it or not, this tab forgets the token.
+  if (session) api.logout(session.token).catch(() => {});
+  session?.forget();
   session = null;
+  link = null;
   conversations = [];
   state = initial;
   timeline.clear();
-  remember(null);
   showDoor();
 }
 
@@ -263,42 +264,47 @@ function schedule() {
   });
 }
 
-let olderShown = 0;
-
 function render() {
-  const current = conversations.find(({ id }) => id === conversation);
-  const title = current?.title ?? `Conversation ${conversation}`;
-  const people = members(current, state.here, session?.username ?? "");
-  const shut = state.link.name === "ended";
-  say(ui.title, title);
-  say(ui.subtitle, words.company(people));
-  showConversations(ui.conversations, conversations, conversation, (id) => enter(id, "push"));
-  showPeople(ui.people, people);
-  if (ui.selfName.textContent !== session?.username) {
-    say(ui.selfName, session?.username ?? "");
-    ui.selfAvatar.replaceChildren(avatar(session?.username ?? ""));
-  }
+  const shut = state.link.name === "ended" && (state.link.why === "forbidden" || state.link.why === "unknown");
   ui.talk.hidden = ui.composer.hidden = shut;
   ui.shut.hidden = !shut;
+  renderFrame();
   renderLink();
-  const first = state.messages[0]?.id ?? 0;
-  timeline.render(rows(state), !state.loaded || first !== olderShown);
-  olderShown = first;
+  const oldest = state.messages[0]?.id ?? 0;
+  // What was there before is no news to a screen reader.
+  timeline.render(rows(state), !state.loaded || oldest !== oldestShown);
+  oldestShown = oldest;
   ui.jump.hidden = timeline.atEnd;
   say(ui.jumpText, state.unread ? words.messages(state.unread) : "");
   ui.jump.setAttribute("aria-label", state.unread ? words.messages(state.unread) : "Go to the latest message");
-  document.title = `${state.unread ? `(${state.unread}) ` : ""}${title} · Hubbub`;
   attend();
-  older();
+  fetchOlder();
+}
+
+function renderFrame() {
+  const name = session?.username ?? "";
+  const current = conversations.find(({ id }) => id === conversation);
+  const title = current?.title ?? `Conversation ${conversation}`;
+  // Who is here is hearsay while nobody tells.
+  const people = members(current, state.link.name === "live" ? state.here : new Map(), name);
+  document.title = `${state.unread ? `(${state.unread}) ` : ""}${title} · Hubbub`;
+  say(ui.title, title);
+  say(ui.subtitle, people.length ? words.company(people) : "");
+  ui.peopleSection.hidden = !people.length;
+  showPeople(ui.people, people);
+  showConversations(ui.conversations, conversations, conversation, (id) => enter(id, "push"));
+  if (ui.selfName.textContent === name) return;
+  say(ui.selfName, name);
+  ui.selfAvatar.replaceChildren(avatar(name));
 }
 
 function renderLink() {
   const { tone, text } = words.status(state.link, Date.now());
   ui.status.dataset.tone = tone;
   say(ui.statusText, text);
-  const trouble = words.trouble(state.link);
   // Trying again is part of the same trouble: the banner stays until it is over.
   const trying = state.link.name === "connecting" && state.link.again;
+  const trouble = words.trouble(state.link);
   if (!trying) {
     ui.banner.hidden = !trouble;
     say(ui.bannerText, trouble);
@@ -308,41 +314,12 @@ function renderLink() {
   if (state.link.name === "waiting") ticker = setTimeout(renderLink, 250);
 }
 
-/** @returns {Session | null} */
-function remembered() {
-  try {
-    return JSON.parse(sessionStorage.getItem(SESSION) ?? "null");
-  } catch {
-    return null;
-  }
-}
-
-/** The conversation the address names, else 1. */
-function addressed() {
-  const id = Number(new URL(location.href).searchParams.get("conversation") ?? 1);
-  return Number.isSafeInteger(id) && id > 0 ? id : 1;
-}
-
-async function prefill() {
-  ui.conversation.value = String(addressed());
-  try {
-    const { dev } = await api.health();
-    if (!dev) return;
-    ui.hint.hidden = false;
-    if (ui.username.value || ui.password.value) return;
-    ui.username.value = DEV_USER;
-    ui.password.value = DEV_PASSWORD;
-  } catch {
-    // Said when logging in, if it still is so.
-  }
-}
-
 /** Not `randomUUID`: browsers have it only for https and localhost. */
 function newKey() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-function start() {
+function listen() {
   composer(
     {
       form: ui.composer,
@@ -356,22 +333,17 @@ function start() {
       dispatch({ type: "written", key: newKey(), content, at: Date.now() });
     },
   );
-  ui.login.addEventListener("submit", (event) => {
-    event.preventDefault();
-    login();
-  });
   ui.goto.addEventListener("submit", (event) => {
     event.preventDefault();
-    const id = Number(ui.gotoId.value);
+    const id = conversationId(ui.gotoId.value);
     ui.gotoId.value = "";
-    if (Number.isSafeInteger(id) && id > 0) enter(id, "push");
-    if (ui.sidebar.matches(":popover-open")) ui.sidebar.hidePopover();
+    if (id) enter(id, "push");
   });
   ui.logout.addEventListener("click", leave);
   ui.switch.addEventListener("click", leave);
   ui.retry.addEventListener("click", () => link?.open());
   ui.jump.addEventListener("click", () => timeline.toEnd());
-  addEventListener("popstate", () => session && enter(addressed(), "replace"));
+  addEventListener("popstate", () => enter(addressed(), "replace"));
   addEventListener("online", () => state.link.name === "waiting" && link?.open());
   addEventListener("offline", () => link?.check());
   addEventListener("focus", attend);
@@ -383,14 +355,13 @@ function start() {
   addEventListener("beforeunload", (event) => {
     if (state.drafts.length) event.preventDefault();
   });
-  prefill();
-  session = remembered();
-  if (session) {
-    ui.username.value = session.username;
-    enter(addressed(), "replace");
-  } else {
-    showDoor();
-  }
 }
 
-start();
+listen();
+session = Session.remembered(api);
+if (session) {
+  enter(conversation, "replace");
+  showRoom();
+} else {
+  showDoor();
+}

@@ -56,7 +56,6 @@ const INTERRUPTIONS = { 1008: "flooded", 1012: "restart", 1013: "crowded" };
 export class Link {
   /** @type {WebSocket | null} */
   #socket = null;
-  #token;
   #listener;
   #live = false;
   #liveSince = 0;
@@ -77,22 +76,19 @@ export class Link {
   constructor(api, token, conversation, listener) {
     this.api = api;
     this.conversation = conversation;
-    this.#token = token;
+    /** May be replaced by a newer one of the same person. */
+    this.token = token;
     this.#listener = listener;
   }
 
-  /**
-   * Connects, or goes on at once instead of after the pause. Does nothing while connected.
-   * @param {string} [token] a newer one, after `ended`
-   */
-  open(token = this.#token) {
+  /** Connects, or goes on at once instead of after the pause. Does nothing while connected. */
+  open() {
     if (this.#socket) return;
-    this.#token = token;
     this.#clear();
     const { base, world } = this.api;
     const url = new URL(`conversations/${this.conversation}/ws`, base);
     url.protocol = url.protocol.replace("http", "ws");
-    const socket = new world.WebSocket(url.href, ["bearer", token]);
+    const socket = new world.WebSocket(url.href, ["bearer", this.token]);
     this.#socket = socket;
     socket.onmessage = (event) => {
       if (socket === this.#socket) this.#receive(socket, event.data);
@@ -159,7 +155,7 @@ export class Link {
 
   /** @param {{ after?: number, before?: number, limit: number }} query */
   #page(query) {
-    return this.api.messages(this.#token, this.conversation, query);
+    return this.api.messages(this.token, this.conversation, query);
   }
 
   #clear() {

@@ -41,13 +41,15 @@
  * @property {Draft[]} drafts in the order they were written
  * @property {{ count: number, text: string }} refusals not yet known to belong to a draft
  * @property {Note[]} notes
- * @property {ReadonlyMap<number, string>} here names of those known to be connected, the caller too
+ * @property {ReadonlyMap<number, string>} here names of those known to be connected, the caller's ""
+ *   until the server has said it
  * @property {boolean} attentive the newest message is on the screen of somebody
  * @property {number} unread messages that came since nobody was looking
  * @property {number | null} unreadFrom the first of them; stays for the eye after they were read
  *
  * @typedef {(
  *   | LinkEvent
+ *   | { type: "present", people: { id: number, name: string }[] }
  *   | { type: "older", messages: Message[], more: boolean }
  *   | { type: "written", key: string, content: string, at: number }
  *   | { type: "sent", key: string }
@@ -96,6 +98,8 @@ export function reduce(state, event) {
       return take(state, event.messages);
     case "message":
       return here(take(state, [event.message]), event.message.sender_id, event.message.sender_name);
+    case "present":
+      return { ...state, here: new Map(event.people.map(({ id, name }) => [id, name])) };
     case "older":
       return { ...take(state, event.messages), more: event.more };
     case "live":

@@ -20,7 +20,7 @@ from hubbub.core.times import rfc3339
 from hubbub.storage.base import Account, ChannelView
 from hubbub.web.bodies import StrictRoute
 from hubbub.web.deps import Caller, ChannelName, Page, Use, client_address
-from hubbub.web.schemas import Body, Time
+from hubbub.web.schemas import Body, Password, Time
 
 open_router = APIRouter(prefix="/api", tags=["rooms"], route_class=StrictRoute)
 router = APIRouter(prefix="/api", tags=["rooms"], route_class=StrictRoute)
@@ -30,7 +30,7 @@ class RegisterBody(Body):
     """A new account. Passwords have 8 to 1,024 characters."""
 
     username: str
-    password: str
+    password: Password
     email: str | None = None
 
 

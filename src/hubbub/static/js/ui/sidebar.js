@@ -39,7 +39,7 @@ export function showConversations(list, conversations, current, open) {
   if (!changed(list, [conversations, current])) return;
   const all = conversations.some(({ id }) => id === current)
     ? conversations
-    : [{ id: current, title: `Conversation ${current}`, people: [] }, ...conversations];
+    : [{ id: current, title: `Conversation ${current}`, participants: [] }, ...conversations];
   list.replaceChildren(
     ...all.map(({ id, title }) => {
       const name = element("span", "conversation-name", title);
@@ -64,7 +64,7 @@ export function showConversations(list, conversations, current, open) {
  */
 export function members(conversation, present, self) {
   const here = new Set([...present.values()].map((name) => name || self));
-  const names = new Set([...here, ...(conversation?.people ?? []).map(({ name }) => name)]);
+  const names = new Set([...here, ...(conversation?.participants ?? [])]);
   return [...names]
     .map((name) => ({ name, here: here.has(name), self: name === self }))
     .sort((one, other) => Number(other.here) - Number(one.here) || one.name.localeCompare(other.name));

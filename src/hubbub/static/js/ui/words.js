@@ -116,7 +116,9 @@ export function status(link, now) {
         text: `Reconnecting in ${Math.max(1, Math.ceil((link.until - now) / 1000))} s`,
       };
     case "ended":
-      return { tone: "down", text: link.why === "expired" || link.why === "disabled" ? "Signed out" : "Not connected" };
+      // An expired session is renewed; only if that fails one is asked to log in.
+      if (link.why === "expired") return { tone: "busy", text: "Reconnecting…" };
+      return { tone: "down", text: link.why === "disabled" ? "Signed out" : "Not connected" };
   }
 }
 

@@ -1,0 +1,49 @@
+/**
+ * The page `index.html`: fits its examples to this server and makes them easy to take along.
+ */
+
+import { Api } from "./api.js";
+import { byId, say } from "./ui/dom.js";
+
+const base = new URL("../..", import.meta.url);
+
+/** @param {Record<string, string>} values by the name of the place */
+function fill(values) {
+  for (const place of document.querySelectorAll("[data-fill]")) {
+    const value = values[place.getAttribute("data-fill") ?? ""];
+    if (value !== undefined) say(place, value);
+  }
+}
+
+/** @param {HTMLElement} article with a button and the code it copies */
+function copyable(article) {
+  const button = article.querySelector("button");
+  const code = article.querySelector("pre code");
+  // Browsers have a clipboard only for https and localhost.
+  if (!button || !code || !navigator.clipboard) return;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(code.textContent ?? "");
+    say(button, "Copied");
+    setTimeout(() => say(button, "Copy"), 2000);
+  });
+}
+
+async function health() {
+  const running = byId("running", HTMLElement);
+  try {
+    const { dev } = await new Api(base.href).health();
+    byId("samples", HTMLElement).hidden = !dev;
+    if (!dev) fill({ username: "your username", password: "your password" });
+    running.dataset.tone = "live";
+    say(running, dev ? "Running, in development mode" : "Running");
+  } catch {
+    running.dataset.tone = "down";
+    say(running, "This server does not answer at the moment");
+  }
+}
+
+const address = base.href.replace(/\/$/, "");
+fill({ http: address, ws: address.replace(/^http/, "ws") });
+document.querySelectorAll("article").forEach(copyable);
+health();

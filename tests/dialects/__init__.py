@@ -1,0 +1,1 @@
+"""The dialects, which need neither server nor loop."""

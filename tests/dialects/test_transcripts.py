@@ -1,0 +1,33 @@
+"""Every transcript, against the dialects alone."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.dialects.world import World
+from tests.transcripts.replay import TRANSCRIPTS, load, replay, title
+
+
+@pytest.mark.parametrize("path", TRANSCRIPTS, ids=title)
+async def test_the_dialects_say_what_the_transcript_says_and_nothing_more(path: Path) -> None:
+    world = World(closed=path.parent.name == "closed")
+    await replay(path, world, world.variables)
+    assert world.unread == {}
+
+
+def test_every_frame_that_the_documents_name_is_in_a_transcript() -> None:
+    said = {"rooms": set[str](), "conversations": set[str]()}
+    for path in TRANSCRIPTS:
+        dialect = title(path).partition("/")[0]
+        for line in load(path):
+            if dialect in said and line.mark in "<>" and isinstance(line.payload, dict):
+                said[dialect].add(line.mark + line.payload.get("type", ""))
+    assert said["rooms"] >= {
+        ">message", ">join_room", ">leave_room", ">typing", ">ping",
+        "<message", "<message_history", "<user_joined", "<user_left", "<user_typing",
+        "<user_disconnected", "<connection_established", "<room_joined", "<room_left", "<error",
+        "<pong",
+    }  # fmt: skip
+    assert said["conversations"] >= {
+        ">", "<connection", "<message", "<user_joined", "<user_left", "<error"
+    }  # fmt: skip
