@@ -64,7 +64,7 @@ def remarks(samples: Sequence[Sample]) -> Sequence[str]:
     found = []
     for sample in samples:
         busy = sample.load_cpu / sample.seconds
-        if sample.workload.sends and busy > SATURATED:
+        if sample.workload.sends and not sample.faults and busy > SATURATED:
             found.append(
                 f"{describe(sample)}: the load generator was busy {busy:.0%} of the time; the rate"
                 " may be its own"

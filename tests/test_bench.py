@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from bench.loader import Answer, Load, loading
 from bench.programs import Programs, build
 from bench.servers import floor, process_cpu, running
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 
 CORE = min(os.sched_getaffinity(0))
 PLAN = [(room, "token") for room in ("1", "2") for _ in range(3)]
@@ -38,9 +39,9 @@ class Native:
         channel = connect["channels"][0]["channel"]
         await socket.send(json.dumps({"id": connect["id"], "result": {"channels": [{}]}}))
         self.rooms.setdefault(channel, []).append(socket)
-        async for frame in socket:
-            command = json.loads(frame)
-            await self._post(channel, socket, command)
+        with suppress(ConnectionClosed):  # the generator leaves without a word
+            while True:
+                await self._post(channel, socket, json.loads(await socket.recv()))
 
     async def _post(self, channel: int, sender: ServerConnection, command: dict[str, Any]) -> None:
         if command["content"].startswith(self.refused or "never"):

@@ -20,7 +20,7 @@ from tests.support.server import NO_LIMITS, Account, Server, running_server
 
 BACKLOG = 3
 LIVE = 4
-BYTE_STEP = 13
+BYTE_STEP = 7
 CATCH_UP_SECONDS = 30
 
 

@@ -79,7 +79,7 @@ def test_only_members_enter_and_hear_of_it_in_one_frame() -> None:
 
 def test_a_post_is_not_answered() -> None:
     request = Request(SendMessage(1, "Hello"))
-    assert CONVERSATIONS.answer(request, Posted(HERE, MessageId(9), 15, 0), LINK) == ()
+    assert CONVERSATIONS.answer(request, Posted(HERE, MessageId(9), 15, 0, "Hello"), LINK) == ()
 
 
 def test_an_error_has_a_sentence_and_nothing_else() -> None:

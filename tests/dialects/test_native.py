@@ -254,7 +254,7 @@ def test_a_frame_of_too_many_lines_is_refused_as_a_whole() -> None:
     ("answer", "expected"),
     [
         (
-            Posted(ROOM, MessageId(9), 14, AT),
+            Posted(ROOM, MessageId(9), 14, AT, "Hello"),
             {"id": 9, "seq": 14, "created_at": "2026-11-21T10:30:00.123Z"},
         ),
         (Entered(CHANNEL, 14), SUBSCRIPTION_JSON),

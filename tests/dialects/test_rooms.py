@@ -204,7 +204,7 @@ def test_entering_is_answered_by_the_room_and_its_latest_messages() -> None:
         (Exit(ROOM), Exited(ROOM, "General"),
          [{"type": "room_left", "room_id": 5, "room_name": "General"}]),
         (Ping(), Done(), [{"type": "pong"}]),
-        (SendMessage(ROOM, "Hello"), Posted(ROOM, MessageId(9), 14, AT), []),
+        (SendMessage(ROOM, "Hello"), Posted(ROOM, MessageId(9), 14, AT, "Hello"), []),
         (SetTyping(ROOM), Done(), []),
     ],
 )  # fmt: skip

@@ -265,7 +265,7 @@ class World:
                     said = envelope.event
                     if client_id and isinstance(said, MessagePosted):
                         assert said.client_id == client_id
-                        return Posted(said.channel, said.id, envelope.seq, said.at)
+                        return Posted(said.channel, said.id, envelope.seq, said.at, said.content)
                 return self._posted(here, me, content, client_id, events)
             case Exit(channel=ref):
                 here = self._place(ref)
@@ -353,7 +353,7 @@ class World:
         self._messages += 1
         new = MessageId(self._messages)
         events.append((here, MessagePosted(here.channel.id, new, sender, content, client_id, NOW)))
-        return Posted(here.channel.id, new, len(here.log) + 1, NOW)
+        return Posted(here.channel.id, new, len(here.log) + 1, NOW, content)
 
     def _post(self, here: Place, sender: Person, content: str, client_id: str | None) -> None:
         events: list[tuple[Place, Event]] = []

@@ -8,7 +8,7 @@ from typing import Any
 from hubbub.config import Settings
 from hubbub.web.app import build_api
 
-METHODS = {"get", "post", "put", "patch", "delete"}
+METHODS = ("get", "post", "put", "patch", "delete")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,9 @@ def routes() -> list[Route]:
 
 def _routes(openapi: dict[str, Any]) -> Iterator[Route]:
     for path, operations in openapi["paths"].items():
-        for method in METHODS & set(operations):
+        for method in METHODS:
+            if method not in operations:
+                continue
             operation = operations[method]
             queries = tuple(
                 p["name"] for p in operation.get("parameters", ()) if p["in"] == "query"

@@ -2,7 +2,7 @@ import contextlib
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubbub.core.errors import BadFrame, DomainError, Invalid
@@ -18,6 +18,7 @@ values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(values)
 def test_what_json_can_say_is_read(value: object) -> None:
     assert read_json(json.dumps(value).encode()) == value
@@ -27,6 +28,7 @@ def test_what_json_can_say_is_read(value: object) -> None:
 jsonish = st.text('[]{}",:\\u0d8-1e.', max_size=60)
 
 
+@settings(deadline=None)
 @given(st.binary() | (st.text() | jsonish).map(str.encode))
 def test_nothing_else_makes_it_fail_in_any_other_way(data: bytes) -> None:
     with contextlib.suppress(DomainError):

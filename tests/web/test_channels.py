@@ -247,3 +247,29 @@ async def test_what_is_stored_is_what_is_answered(alice: AppClient) -> None:
     for where in (path, f"/api/rooms/{channel}/messages", f"/conversations/{channel}/messages"):
         [message] = (await alice.get(where)).json()
         assert message["content"] == content
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status", "code"),
+    [
+        ("application/json", b"{", 400, "unreadable"),
+        ("application/json", b'{"content": "x", "more": NaN}', 400, "unreadable"),
+        ("application/json", b'{"content": "x", "more": ' + b"[" * 32 + b"]" * 32 + b"}", 400,
+         "too_deep"),
+        ("application/json", b'{"content": "x", "more": 9007199254740992}', 422,
+         "integer_out_of_range"),
+        ("application/json", rb'{"content": "\u0000"}', 422, "invalid_body"),
+        ("application/json", rb'{"content": "x", "more": ["\ud800"]}', 422, "invalid_body"),
+        ("application/json", b'["content"]', 422, "invalid"),
+        ("application/json", b"", 422, "invalid"),
+        ("text/plain", b'{"content": "x"}', 422, "invalid"),
+        ("application/x-www-form-urlencoded", b"content=x", 422, "invalid"),
+    ],
+)  # fmt: skip
+async def test_bodies_are_read_strictly(
+    alice: AppClient, content_type: str, body: bytes, status: int, code: str
+) -> None:
+    path = f"{CHANNELS}/{await alice.channel()}/messages"
+    answer = await alice.post(path, content=body, headers={"Content-Type": content_type})
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert (await alice.get(path)).json() == []

@@ -12,12 +12,14 @@ from hubbub.core.ids import ChannelId, ChannelRef, MessageId, Person, Who
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """The message is committed. A repetition under the same `client_id` gets the same answer."""
+    """The message is committed. A repetition under the same `client_id` gets the same answer, with
+    the `content` that was stored first."""
 
     channel: ChannelId
     id: MessageId
     seq: int
     at: int
+    content: str
 
 
 class Recovery(StrEnum):

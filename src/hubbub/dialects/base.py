@@ -1,6 +1,7 @@
 """What a protocol has to be able to say, and what all of them read JSON with."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, NoReturn, Protocol, TypeVar, Union, cast
@@ -14,6 +15,10 @@ from hubbub.core.events import Envelope
 from hubbub.core.ids import KEY_CHARACTERS, MAX_INTEGER, MAX_KEY, ChannelId, ChannelRef, Who
 
 MAX_DEPTH = 32
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_SQUARE = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 @dataclass(slots=True)
@@ -111,24 +116,25 @@ class Reader(Generic[T]):
 
     def read(self, text: str) -> T | Refused:
         """Never raises. What is refused carries the object's `id` where it has a usable one."""
-        # Counting brackets is dearer than finding none, and most frames have none to count.
-        if ("[" in text or text.rfind("{") > 0) and text.count("[") + text.count("{") > MAX_DEPTH:
-            return self._read_carefully(text)
+        # Most frames have but one bracket; to find that out is cheaper than to count.
+        if ("[" in text or text.rfind("{") > 0) and _deeper(text, MAX_DEPTH):
+            return self._read_carefully(text, deep=True)
         try:
             return self._decode(text)
         except (msgspec.DecodeError, UnicodeEncodeError):
-            return self._read_carefully(text)
+            return self._read_carefully(text, deep=False)
 
-    def _read_carefully(self, text: str) -> T | Refused:
+    def _read_carefully(self, text: str, *, deep: bool) -> T | Refused:
         """The slow way, which finds out what is wrong, and that nothing is if so."""
+        too_deep = Invalid(f"the frame is nested deeper than {MAX_DEPTH} levels", "too_deep")
         try:
-            value = json.loads(text, parse_int=_parse_int, parse_constant=_refuse_constant)
+            value = json.loads(text, parse_constant=_refuse_constant)
         except RecursionError:
-            return Refused(_too_deep())
+            return Refused(too_deep)
         except ValueError:
             return Refused(BadFrame("the frame is not valid JSON"))
-        if _deeper(value, MAX_DEPTH):
-            return Refused(_too_deep(), _number(value))
+        if deep:
+            return Refused(too_deep, _number(value))
         if not isinstance(value, dict):
             return Refused(BadFrame("the frame is not a JSON object"))
         try:
@@ -192,30 +198,19 @@ def _number(value: object) -> int | None:
     return number if type(number) is int and 0 < number <= MAX_INTEGER else None
 
 
-def _deeper(value: object, most: int) -> bool:
-    """Whether arrays and objects are nested deeper than `most`."""
-    level = [value]
+def _deeper(text: str, most: int) -> bool:
+    """Whether arrays and objects are nested deeper than `most`; of what is no JSON, perhaps."""
+    if text.count("[") + text.count("{") <= most:
+        return False
+    code = _STRING.sub("", text).encode(errors="replace")
+    brackets = code.translate(_SQUARE, _NO_BRACKETS)
     for _ in range(most):
-        inside: list[object] = []
-        for item in level:
-            if isinstance(item, dict):
-                inside.extend(item.values())
-            elif isinstance(item, list):
-                inside.extend(item)
-        if not inside:
+        # Each time the innermost level falls away.
+        brackets = brackets.replace(b"[]", b"")
+        if not brackets:
             return False
-        level = inside
-    return any(isinstance(item, dict | list) for item in level)
-
-
-def _parse_int(digits: str) -> int:
-    """Python refuses to read very long integers; to us all beyond 53 bits are the same."""
-    return int(digits) if len(digits) <= 20 else MAX_INTEGER + 1
+    return True
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
-
-
-def _too_deep() -> Invalid:
-    return Invalid(f"the frame is nested deeper than {MAX_DEPTH} levels", "too_deep")

@@ -28,7 +28,8 @@ _INSERT = (
     " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _KNOWN = (
-    "SELECT k.key, j.id, j.seq, j.created_at FROM json_each(?) AS k JOIN journal AS j"
+    "SELECT k.key, j.id, j.seq, j.created_at, j.content"
+    " FROM json_each(?) AS k JOIN journal AS j"
     " ON j.channel_id = json_extract(k.value, '$[0]')"
     " AND j.sender_id = json_extract(k.value, '$[1]')"
     " AND j.client_id = json_extract(k.value, '$[2]') AND j.client_id IS NOT NULL"
@@ -98,7 +99,7 @@ class Appender:
                 continue
             head.seq = seq = head.seq + 1
             self._last_id = id_ = self._last_id + 1
-            answer = Posted(channel, MessageId(id_), seq, now)
+            answer = Posted(channel, MessageId(id_), seq, now, command.content)
             answers.append(answer)
             if key is not None:
                 known[key] = answer
@@ -191,8 +192,8 @@ class Appender:
             return {}
         found = self._raw.execute(_KNOWN, (json.dumps(keys),))
         return {
-            keys[index]: Posted(keys[index][0], MessageId(id_), seq, at)
-            for index, id_, seq, at in found
+            keys[index]: Posted(keys[index][0], MessageId(id_), seq, at, content)
+            for index, id_, seq, at, content in found
         }
 
     def _head(self, ref: ChannelRef) -> _Head:

@@ -143,8 +143,8 @@ def change(tx: Transaction, who: Who, command: ChannelChange) -> Sequence[Durabl
     channel = to_channel(row)
     target = theirs = None
     if isinstance(command, AddMember | RemoveMember | SetRole):
-        [target] = _people(connection, [command.user])
-        theirs = membership(connection, channel.id, target.id)
+        theirs = membership(connection, channel.id, command.user)
+        target = _target(connection, command.user, member=theirs is not None)
     mine = membership(connection, channel.id, who.id)
     owners, heir = 0, None
     if isinstance(command, LeaveChannel | SetRole):
@@ -287,6 +287,15 @@ def _people(connection: Connection, ids: Sequence[UserId]) -> list[Person]:
     return [found[user] for user in ids]
 
 
+def _target(connection: Connection, user: UserId, *, member: bool) -> Person | None:
+    """Whom a command names. A disabled account cannot be brought in, only taken out."""
+    query = select(users.c.username).where(users.c.id == user)
+    if not member:
+        query = query.where(users.c.disabled.is_(False))
+    name = connection.execute(query).scalar()
+    return None if name is None else Person(user, name)
+
+
 def _owners(
     connection: Connection, channel: ChannelId, leaving: UserId
 ) -> tuple[int, Person | None]:
@@ -298,6 +307,7 @@ def _owners(
         .join(members, members.c.user_id == users.c.id)
         .where(members.c.channel_id == channel, members.c.user_id != leaving)
         .order_by(
+            users.c.disabled,
             case((members.c.role == Role.MODERATOR, 0), else_=1),
             members.c.joined_at,
             members.c.user_id,

@@ -1,1 +1,1 @@
-"""The server's own REST, and the two of document 001."""
+"""The server's own REST: logins, people, channels, and the server about itself."""

@@ -162,7 +162,7 @@ async def post_message(
         created_at=rfc3339(posted.at),
         channel=posted.channel,
         sender=User(id=who.id, name=who.name),
-        content=body.content,
+        content=posted.content,
         client_id=body.client_id,
     )
 
