@@ -14,7 +14,7 @@ from tests.chaos.verdict import assert_faultless, drained, final_histories
 from tests.support.server import NO_LIMITS, Server, running_server
 
 KILLS = 20
-ACKED = 3000
+ACKED = 5000
 CLIENTS = 10
 CHANNELS = 5
 IN_FLIGHT = 4

@@ -48,9 +48,6 @@ async def gone(served: Served) -> None:
     await until(lambda: not served.state.connections and not served.state.tasks)
 
 
-# The writer closes.
-
-
 @everywhere
 async def test_closing_a_frozen_reader_does_not_wait_for_it(place: Place) -> None:
     note = Note()
@@ -147,9 +144,6 @@ async def test_a_code_that_no_frame_may_carry_is_refused_and_nothing_is_closed(
             note.writer.close(1006, "")
         assert note.writer.write(frame(b"still open"))
         assert (await peer.frame())[1] == b"still open"
-
-
-# The application closes, ends or fails.
 
 
 @everywhere
@@ -267,9 +261,6 @@ async def test_a_cancelled_application_closes_its_connection_without_a_traceback
         assert served.trouble() == []
 
 
-# The peer closes, vanishes or freezes.
-
-
 @everywhere
 async def test_a_client_that_closes_with_a_backlog_does_not_break_the_shutdown(
     place: Place,
@@ -338,9 +329,6 @@ async def test_a_client_silent_past_the_keepalive_is_told_1011(place: Place) -> 
         assert await peer.close_frame() == (1011, "keepalive ping timeout")
         assert await peer.rest() == b""
         await gone(served)
-
-
-# The server stops.
 
 
 @everywhere

@@ -68,9 +68,6 @@ async def gone(served: Served) -> None:
     await until(lambda: not served.state.connections)
 
 
-# Half-open handshakes.
-
-
 @everywhere
 @pytest.mark.parametrize(
     "sent",
@@ -128,9 +125,6 @@ async def test_a_half_open_handshake_behind_an_unread_response_does_not_stay_ope
         await until(lambda: served.state.total_requests)
         peer.send(b"GET /again")
         await gone(served)
-
-
-# What is not half open.
 
 
 @over_tcp
@@ -196,9 +190,6 @@ async def test_an_open_websocket_is_not_cut_by_the_limit_on_heads(place: Place) 
         assert await peer.frame() == (TEXT, b"hello")
 
 
-# Between HTTP and WebSocket.
-
-
 @over_tcp
 async def test_an_upgrade_before_the_last_response_is_refused(place: Place) -> None:
     page = Page()
@@ -254,9 +245,6 @@ async def test_the_http_protocol_does_not_outlive_the_upgrade(place: Place) -> N
             await until(lambda: protocol() is None)
         finally:
             gc.enable()
-
-
-# The log.
 
 
 def logged(served: Served) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 import zlib
 from typing import Any
 
@@ -45,9 +46,6 @@ async def closes(place: Place, sent: list[bytes], code: int, **options: Any) -> 
     return note
 
 
-# Text that is not UTF-8.
-
-
 @everywhere
 async def test_bad_utf8_closes_1007_without_a_traceback(place: Place) -> None:
     note = await closes(place, [text("good"), data(TEXT, BAD), text("late")], 1007)
@@ -79,9 +77,6 @@ async def test_a_bad_close_frame_is_answered(place: Place) -> None:
     await closes(place, [data(8, b"\x03\xe8" + BAD)], 1007)
     await closes(place, [data(8, b"\x03")], 1002)
     await closes(place, [data(8, b"\x03\xee")], 1002)
-
-
-# Messages in too many pieces, or too large.
 
 
 @everywhere
@@ -165,9 +160,6 @@ async def test_a_message_that_inflates_too_far_closes_1009(place: Place) -> None
 )
 async def test_a_breach_of_the_protocol_closes_1002(place: Place, sent: bytes) -> None:
     await closes(place, [sent], 1002)
-
-
-# More than the application takes.
 
 
 @everywhere
@@ -276,9 +268,6 @@ async def test_receiving_may_be_cancelled_without_losing_a_message(place: Place)
         peer.send(text("one"), text("two"))
         await until(lambda: len(received) == 2)
         assert [event["text"] for event in received] == ["one", "two"]
-
-
-# Around the handshake.
 
 
 class Slow(Note):
@@ -396,3 +385,41 @@ async def test_a_client_gone_before_the_handshake_is_accepted_is_no_error(place:
         note.open.set()
         await until(lambda: not served.state.tasks)
         assert served.trouble() == []
+
+
+def anything(dice: random.Random) -> bytes:
+    """A few frames, good and bad, as no client in its right mind would send them."""
+    kinds = [
+        lambda: data(
+            dice.choice([CONT, TEXT, BINARY, 8, PING, PONG, 3]),
+            dice.randbytes(dice.choice([0, 1, 2, 5, 126])),
+            fin=dice.random() < 0.7,
+            rsv1=dice.random() < 0.1,
+        ),
+        lambda: text("x" * dice.choice([0, 1, 200, 2000])),
+        lambda: data(TEXT, b"", fin=False) + data(CONT, b"", fin=dice.random() < 0.5),
+        lambda: close(dice.choice([1000, 1005, 3000, 999])),
+        lambda: dice.randbytes(dice.randrange(40)),
+    ]
+    return b"".join(dice.choice(kinds)() for _ in range(dice.choice([1, 3, 20, 200])))
+
+
+@everywhere
+async def test_no_bytes_from_a_client_are_a_fatal_error(place: Place) -> None:
+    for seed in range(12):
+        dice = random.Random(seed)
+        note = Note()
+        if dice.random() < 0.5:
+            note.open.clear()
+        async with place.serve(note, ws=Impatient, ws_max_size=1000) as served:
+            peer = await served.connect()
+            for _ in range(3):
+                if not peer.writer.transport.is_closing():
+                    peer.send(anything(dice))
+                await turns(dice.choice([0, 1, 5]))
+            note.open.set()
+            for connection in list(served.state.connections):
+                connection.shutdown()
+            await until(lambda: not served.state.connections and not served.state.tasks)
+            assert served.trouble() == [], seed
+            assert note.writer.closed

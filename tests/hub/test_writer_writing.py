@@ -6,6 +6,11 @@ import weakref
 
 import pytest
 import uvicorn
+from fastapi import APIRouter, FastAPI, WebSocket
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.middleware.gzip import GZipMiddleware
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
+from starlette.middleware.base import BaseHTTPMiddleware
 from websockets.asyncio.client import connect
 from websockets.frames import Frame, Opcode
 
@@ -248,6 +253,29 @@ async def test_a_close_before_the_handshake_is_accepted_does_nothing(place: Plac
         await note.opened.wait()
         assert note.writer.write(frame(b"open"))
         assert await peer.frame() == (TEXT, b"open")
+
+
+@over_tcp
+async def test_frameworks_and_their_middleware_do_not_lose_the_writer(place: Place) -> None:
+    router = APIRouter()
+
+    @router.websocket("/inner")
+    async def inner(websocket: WebSocket) -> None:
+        await websocket.accept()
+        websocket.scope["extensions"]["hubbub.writer"].write(frame(b"straight"))
+        await websocket.receive()
+
+    mounted = FastAPI()
+    mounted.include_router(router, prefix="/routed")
+    app = FastAPI()
+    app.mount("/mounted", mounted)
+    app.add_middleware(BaseHTTPMiddleware, dispatch=lambda request, call_next: call_next(request))
+    app.add_middleware(CORSMiddleware, allow_origins=["*"])
+    app.add_middleware(GZipMiddleware)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=["test"])
+    async with place.serve(app) as served:
+        peer = await served.connect("/mounted/routed/inner")
+        assert await peer.frame() == (TEXT, b"straight")
 
 
 def test_uvicorn_finds_the_protocols_by_name() -> None:

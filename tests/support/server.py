@@ -28,6 +28,7 @@ PASSWORD = "TestPassword123"
 HUBBUB = Path(sys.executable).with_name("hubbub")
 START_SECONDS = 60
 STOP_SECONDS = 20
+PAGE = 200
 
 NO_LIMITS: Mapping[str, str] = {
     "HUBBUB_MESSAGE_RATE": "0",
@@ -173,14 +174,14 @@ class Server:
         while True:
             answer = await self.http.get(
                 f"/api/v1/channels/{channel}/events",
-                params={"after": after, "limit": 200},
+                params={"after": after, "limit": PAGE},
                 headers=reader.headers,
             )
             answer.raise_for_status()
             page = answer.json()
-            if not page:
-                return found
             found += page
+            if len(page) < PAGE:
+                return found
             after = page[-1]["seq"]
 
     async def aclose(self) -> None:

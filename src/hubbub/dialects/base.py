@@ -94,8 +94,9 @@ class Dialect(Protocol):
     def oust(self, link: Link, channel: ChannelId, name: str, error: DomainError) -> bytes | None:
         """What a socket is told whose user is no longer in the channel; None closes it instead."""
 
-    def ping(self, moved: dict[ChannelId, int]) -> bytes:
-        """The protocol's own ping, with the top `seq` of channels that moved."""
+    def ping(self, moved: dict[ChannelId, int]) -> bytes | None:
+        """The server's ping, with the top `seq` of channels that moved; None where the protocol
+        has none."""
 
 
 T = TypeVar("T")
@@ -204,6 +205,8 @@ def _deeper(text: str, most: int) -> bool:
         return False
     code = _STRING.sub("", text).encode(errors="replace")
     brackets = code.translate(_SQUARE, _NO_BRACKETS)
+    if b"[" * (most + 1) in brackets:
+        return True
     for _ in range(most):
         # Each time the innermost level falls away.
         brackets = brackets.replace(b"[]", b"")

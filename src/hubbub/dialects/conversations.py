@@ -137,8 +137,8 @@ class Conversations(Dialect):
     def oust(self, link: Link, channel: ChannelId, name: str, error: DomainError) -> bytes | None:
         return None
 
-    def ping(self, moved: dict[ChannelId, int]) -> bytes:
-        raise NotImplementedError("this protocol has no ping")
+    def ping(self, moved: dict[ChannelId, int]) -> None:
+        return None
 
 
 def _check_named(frame: _Content, link: Link) -> None:

@@ -224,8 +224,8 @@ class Rooms(Dialect):
     def oust(self, link: Link, channel: ChannelId, name: str, error: DomainError) -> bytes | None:
         return _to_json(_RoomLeft(channel, name)) if link.channel is None else None
 
-    def ping(self, moved: dict[ChannelId, int]) -> bytes:
-        raise NotImplementedError("in this protocol only clients ping")
+    def ping(self, moved: dict[ChannelId, int]) -> None:
+        return None
 
 
 def _told(frame: type[_Message], posted: MessagePosted) -> _Message:

@@ -69,6 +69,7 @@ class Hub:
         self._per_user: Counter[UserId] = Counter()
         self._per_address: Counter[str] = Counter()
         self._ticks = 0
+        self._added = 0
         self._feeds: dict[ChannelId, Feed] = {}
         self._dirty: list[Connection] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -87,6 +88,9 @@ class Hub:
         if connection.link.who is not None:
             self.adopt(connection, connection.link.who)
         self._per_address[connection.address] += 1
+        self._added += 1
+        # Pings are spread over their seconds, so that thousands do not leave at once.
+        connection.slot = self._added % PING_SECONDS
         self.connections.add(connection)
 
     def adopt(self, connection: Connection, who: Who) -> None:
@@ -129,7 +133,9 @@ class Hub:
             elif connection.stalled(now):
                 connection.give_up()
             elif connection.dialect.pings and connection.slot == turn and connection.link.who:
-                connection.queue(frame(connection.dialect.ping(self.moved(connection))))
+                words = connection.dialect.ping(self.moved(connection))
+                if words is not None:
+                    connection.queue(frame(words))
 
     def close_all(self, code: int, reason: str) -> None:
         """Closes every socket."""

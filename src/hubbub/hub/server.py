@@ -1,7 +1,8 @@
 """uvicorn's WebSocket protocol with the fast lane, and guarded against what clients do to it.
 
-Every override names the fault of uvicorn 0.54 or websockets 17 that it is there for; the tests in
-`tests/hub/test_writer*.py` show each of them.
+What is overridden here is there for a fault of uvicorn 0.54 or websockets 17, and has a test in
+`tests/hub/test_writer*.py` that names it. It leans on their insides: look through it with every
+new version of either.
 """
 
 import asyncio
@@ -80,8 +81,6 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
         self.heard = True
         self.linger_timer: TimerHandle | None = None
 
-    # The transport's calls
-
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
         self.transport.set_write_buffer_limits(high=self.high_water)
@@ -122,6 +121,7 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
             writer.on_writable()
 
     def shutdown(self) -> None:
+        # Stock hangs up without hearing the answer, and raises if the client was first to close.
         if self.accepted:
             self.start_closing(CloseCode.SERVICE_RESTART, "")
         else:
@@ -142,8 +142,6 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
             super().data_received(data)
             if not self.handshake_initiated:
                 self._refuse_head()
-
-    # Reading
 
     def _read_frames(self) -> None:
         """Reads on until the bytes run out or the application has enough to do."""
@@ -242,6 +240,7 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
         self._linger()
 
     def keepalive_timeout(self) -> None:
+        # Stock queues no disconnect here, and a frozen peer outlives its `transport.close()`.
         if self.read_paused and self.writer.writable:
             # The pong may be among what we have not read: the application is slow, not the peer.
             assert self.ping_timeout is not None
@@ -251,8 +250,6 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
         self.pending_ping_payload = None
         if not self.close_sent and not self.transport.is_closing():
             self._fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
-
-    # Ending
 
     def start_closing(self, code: int, reason: str) -> None:
         """Sends a close frame, tells the application, and gives the peer `abort_after` seconds."""
@@ -303,8 +300,6 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
         self._resume_reading()
         self.linger_timer = self.loop.call_later(self.quiet, self._linger)
 
-    # The application's side
-
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         del self.request
@@ -335,6 +330,7 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
         return scope
 
     async def run_asgi(self) -> None:
+        # Stock hangs up without a close frame, and logs a traceback when it is cancelled.
         code = CloseCode.INTERNAL_ERROR
         try:
             result = await self.app(self._take_scope(), self.receive, self.send)
@@ -367,6 +363,7 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
         elif message["type"] == "websocket.close":
             self._close_for_app(message.get("code", 1000), message.get("reason") or "")
         else:
+            # A close never waits; what else is sent waits for the reader, until the end has begun.
             await self.writable.wait()
             if self.writer.closed and not self.closed_by_app:
                 raise ClientDisconnected()

@@ -37,6 +37,8 @@ from hubbub.storage.writer import Move, Note, Post, Writer
 P = ParamSpec("P")
 T = TypeVar("T")
 
+log = logging.getLogger(__name__)
+
 READERS = 2
 NOTE_SECONDS = 0.25
 """How long the record of live sockets may lag behind: storms of them become one commit."""
@@ -160,9 +162,13 @@ class SqliteStorage:
         self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._readers, partial(self._read_here, unit, *args, **kwargs)
-        )
+        try:
+            reading = loop.run_in_executor(
+                self._readers, partial(self._read_here, unit, *args, **kwargs)
+            )
+        except RuntimeError:  # the readers were shut down
+            raise Unavailable("the server is stopping") from None
+        return await reading
 
     def _read_here(
         self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -174,7 +180,10 @@ class SqliteStorage:
                 self._opened.append(connection)
             with connection.begin():
                 return unit(connection, *args, **kwargs)
-        except SQLAlchemyError as error:
+        except DomainError:
+            raise
+        except Exception as error:
+            log.exception("! a reading failed")
             raise Unavailable("the database cannot be read") from error
 
     # Journal

@@ -9,6 +9,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, TypeVar
@@ -160,9 +161,21 @@ class Writer:
         try:
             while self._turn():
                 pass
-        finally:
+        except Exception:
+            log.critical("! the writer failed, nothing is stored any more", exc_info=True)
+            self._loop.call_soon_threadsafe(self._abandon)
+        with suppress(sqlite3.Error):
             self._raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._connection.close()
+        self._connection.close()
+
+    def _abandon(self) -> None:
+        """Nobody takes jobs any more: whoever waits is told so."""
+        self._closed = True
+        with suppress(queue.Empty):
+            while True:
+                job = self._jobs.get_nowait()
+                if job is not None:
+                    self._refuse(job)
 
     def _turn(self) -> bool:
         job = self._jobs.get()
@@ -182,7 +195,7 @@ class Writer:
     def _commit(self, jobs: list[Job]) -> None:
         try:
             outcome = self._transaction(jobs)
-        except (sqlite3.Error, SQLAlchemyError) as error:
+        except Exception as error:
             self._appender.forget()
             if self._raw.in_transaction:
                 self._raw.execute("ROLLBACK")
@@ -258,9 +271,9 @@ class Writer:
             result = error
         except SQLAlchemyError:
             raise
-        except Exception as error:
+        except Exception:
             log.exception("! a unit failed")
-            result = error
+            result = Unavailable("it could not be done")
         else:
             outcome.published += tx.published
             for channel in tx.touched:
