@@ -113,12 +113,13 @@ class Stored:
         """Nothing asked for inside happens before the end; then, where commits gather, all of it
         happens in one."""
         self.clock.hold()
-        self.storage.disconnected("nobody's")
+        first = await self.ask(self.storage.ready())
         await until(self.clock.waiting.is_set)
         try:
             yield
         finally:
             self.clock.release()
+        await first
 
     async def account(self, name: str) -> Who:
         account = await self.storage.add_account(name, None, None)

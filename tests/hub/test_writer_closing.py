@@ -162,8 +162,8 @@ async def test_a_send_that_waits_for_a_frozen_reader_ends_when_the_connection_is
     place: Place,
 ) -> None:
     note = Note()
-    async with place.serve(note, ws=Impatient) as served:
-        await frozen(served, note)
+    async with place.serve(note) as served:
+        peer = await frozen(served, note)
         send = asyncio.ensure_future(note.send({"type": "websocket.send", "text": "late"}))
         await turns()
         assert not send.done()
@@ -172,6 +172,8 @@ async def test_a_send_that_waits_for_a_frozen_reader_ends_when_the_connection_is
             await send
         with pytest.raises(ClientDisconnected):
             await note.send({"type": "websocket.send", "text": "later"})
+        assert served.state.connections
+        peer.reset()
         await gone(served)
 
 
@@ -270,6 +272,7 @@ async def test_a_client_that_closes_with_a_backlog_does_not_break_the_shutdown(
         peer = await frozen(served, note)
         peer.send(close(1000, "bye"))
         assert await note.disconnected() == (1000, "bye")
+        assert served.protocol.close_sent
         for connection in list(served.state.connections):
             connection.shutdown()
         await gone(served)
@@ -315,6 +318,25 @@ async def test_a_client_silent_past_the_keepalive_is_not_kept_because_it_is_froz
     options = {"ws_ping_interval": 0.02, "ws_ping_timeout": 0.02}
     async with place.serve(note, ws=Impatient, **options) as served:
         await frozen(served, note)
+        assert await note.disconnected() == (1011, "keepalive ping timeout")
+        await gone(served)
+
+
+@everywhere
+async def test_a_frozen_client_of_a_busy_application_is_not_spared_by_the_keepalive(
+    place: Place,
+) -> None:
+    note = Note()
+    note.open.clear()
+    options = {"ws_ping_interval": 0.1, "ws_ping_timeout": 0.1}
+    async with place.serve(note, ws=Impatient, **options) as served:
+        peer = await frozen(served, note)
+        peer.send(*[text("busy")] * 100)
+        await until(lambda: served.protocol.read_paused)
+        protocol = served.protocol
+        await until(lambda: protocol.close_sent)
+        assert not protocol.read_paused
+        note.open.set()
         assert await note.disconnected() == (1011, "keepalive ping timeout")
         await gone(served)
 

@@ -234,6 +234,23 @@ async def test_a_writer_does_not_start_writable_over_an_unread_response(place: P
         assert await fill(note.writer, frame(bytes(1024), BINARY))
 
 
+@over_tcp
+async def test_a_writer_does_not_start_writable_over_an_unread_handshake(place: Place) -> None:
+    class Wordy(Note):
+        async def accept(self, scope: Any, send: Any) -> None:
+            await send({"type": "websocket.accept", "headers": [(b"x", b"y" * 1_000_000)]})
+
+    note = Wordy()
+    async with place.serve(note) as served:
+        peer = await served.tcp()
+        peer.freeze()
+        peer.send(upgrade())
+        await note.opened.wait()
+        assert not note.writer.writable
+        peer.reset()
+        await note.disconnected()
+
+
 @everywhere
 async def test_the_http_protocol_does_not_outlive_the_upgrade(place: Place) -> None:
     Watched.instances = []

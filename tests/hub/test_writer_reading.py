@@ -118,10 +118,17 @@ async def test_a_peer_still_sending_its_large_message_sees_1009(place: Place) ->
     note = Note()
     async with place.serve(note, ws=Steady, ws_max_size=1000) as served:
         peer = await served.connect()
-        message = text("x" * 2_000_000)
-        for start in range(0, len(message), 100_000):
-            peer.send(message[start : start + 100_000])
-            await turns(5)
+        peer.send(text("x" * 10_000_000)[:10_000])
+        protocol = served.protocol
+        await until(lambda: protocol.close_sent)
+        waits = {protocol.linger_timer}
+        async with asyncio.timeout(10):
+            while len(waits) < 3:
+                peer.send(bytes(10_000))
+                await asyncio.sleep(0.001)
+                waits.add(protocol.linger_timer)
+        assert not protocol.transport.is_closing()
+        assert len(protocol.conn.reader.buffer) < 20_000
         assert (await peer.close_frame())[0] == 1009
         assert await peer.rest() == b""
 

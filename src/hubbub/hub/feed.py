@@ -2,8 +2,11 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from hubbub.core.answers import Entered, Recovery
 from hubbub.core.channels import Channel
+from hubbub.core.commands import Enter
 from hubbub.core.events import Envelope, MessagePosted
 from hubbub.core.ids import ChannelId, UserId
 from hubbub.dialects.base import Dialect
@@ -133,6 +136,42 @@ class Feed:
         self._ring_bytes += _size(envelope)
         while len(ring) > RING_EVENTS or self._ring_bytes > RING_BYTES:
             self._ring_bytes -= _size(ring.popleft())
+
+
+def catch_up(feed: Feed, command: Enter, asked: Enter, entered: Entered) -> Entered | None:
+    """Brings what storage read to where the feed stands; None when it has to be read again.
+
+    Storage may be behind the feed (then the ring has the rest) or ahead of it (then what is ahead
+    comes live).
+    """
+    cursor = command.cursor
+    if feed.last is None:
+        if cursor is not None and asked.cursor is None:
+            return None
+        feed.last = entered.seq
+    upto = feed.last
+    newer = feed.since(min(entered.seq, upto))
+    if newer is None:
+        return None
+    history = [e for e in entered.history if e.seq <= upto]
+    if command.history:
+        history += [e for e in newer if isinstance(e.event, MessagePosted)]
+        history = history[-command.history :]
+    if cursor is None:
+        return replace(entered, seq=upto, history=history)
+    if asked.cursor is None:
+        if cursor.epoch != entered.channel.epoch:
+            return replace(entered, seq=upto, history=history, recovery=Recovery.RESET)
+        missed = feed.since(cursor.seq)
+        if missed is None:
+            return None
+        recovery = Recovery.RECOVERED
+    else:
+        recovery = entered.recovery or Recovery.RECOVERED
+        missed = [e for e in entered.events if e.seq <= upto]
+        if recovery is not Recovery.RESET:
+            missed += newer
+    return replace(entered, seq=upto, history=history, recovery=recovery, events=missed)
 
 
 def _size(envelope: Envelope) -> int:

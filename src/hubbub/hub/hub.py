@@ -11,14 +11,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from hubbub.core.answers import Entered, Exited, Recovery
+from hubbub.core.answers import Entered, Exited
 from hubbub.core.channels import Channel
 from hubbub.core.commands import Enter
 from hubbub.core.errors import DomainError, NotAMember, NotConnected, TooMany
 from hubbub.core.events import (
     AccountDisabled,
     ChannelChanged,
-    CursorMoved,
     Departure,
     Envelope,
     MemberJoined,
@@ -26,22 +25,16 @@ from hubbub.core.events import (
     MessagePosted,
     Notice,
     SessionRevoked,
-    UserCame,
-    UserWent,
 )
 from hubbub.core.ids import ChannelId, UserId, Who
 from hubbub.core.policy import may_post
-from hubbub.dialects.base import Dialect
 from hubbub.hub.base import Services
-from hubbub.hub.connection import Class, Connection, Subscription
-from hubbub.hub.feed import Feed
+from hubbub.hub.connection import Connection, Subscription
+from hubbub.hub.fanout import tell_everybody, tell_fleeting
+from hubbub.hub.feed import Feed, catch_up
 from hubbub.hub.frames import frame
 
 log = logging.getLogger(__name__)
-
-_MOST_IN_A_FRAME = 32 * 1024
-"""Lines are gathered into messages of about this size: clients limit what they accept."""
-
 
 PING_SECONDS = 25
 
@@ -183,7 +176,7 @@ class Hub:
                 entered = await self.services.enter(who, asked)
                 if who.id in feed.ousted:
                     raise NotAMember("you are no longer a member of this channel")
-                caught_up = _catch_up(feed, command, asked, entered)
+                caught_up = catch_up(feed, command, asked, entered)
                 if connection not in self.connections:
                     raise NotConnected("the socket is gone")
                 if caught_up is not None:
@@ -290,43 +283,13 @@ class Hub:
     def _tell(self, feed: Feed, batch: Sequence[Envelope]) -> None:
         durable = [envelope for envelope in batch if envelope.seq]
         if durable:
-            self._tell_everybody(feed, durable)
+            tell_everybody(feed, durable)
         for envelope in batch:
             if not envelope.seq:
-                self._tell_fleeting(feed, envelope)
+                tell_fleeting(feed, envelope)
         for envelope in durable:
             if not isinstance(envelope.event, MessagePosted):
                 self._follow(feed, envelope)
-
-    def _tell_everybody(self, feed: Feed, batch: Sequence[Envelope]) -> None:
-        """The hot path: one encoding and one run of bytes per dialect, whoever receives it."""
-        for dialect, group in feed.subscribers.values():
-            frames = _encode(dialect, batch)
-            if not frames:
-                continue
-            for connection in group:
-                out = connection.out
-                if not out:
-                    self.dirty(connection)
-                out.append(frames)
-
-    def _tell_fleeting(self, feed: Feed, envelope: Envelope) -> None:
-        event = envelope.event
-        presence = isinstance(event, UserCame | UserWent)
-        kind, key = Class.FLEETING, None
-        if isinstance(event, CursorMoved):
-            kind, key = Class.LATEST, (event.channel, event.user.id)
-        for dialect, group in feed.subscribers.values():
-            frames = _encode(dialect, (envelope,))
-            if not frames:
-                continue
-            for connection, subscription in group.items():
-                if presence and not subscription.presence:
-                    continue
-                who = connection.link.who
-                if envelope.but is not None and who is not None and who.id == envelope.but:
-                    continue
-                connection.offer(frames, kind, key)
 
     def _follow(self, feed: Feed, envelope: Envelope) -> None:
         """What an event changes for the sockets that are in the channel."""
@@ -384,58 +347,3 @@ def _count_down(counts: Counter[Any], key: object) -> None:
     counts[key] -= 1
     if counts[key] <= 0:
         del counts[key]
-
-
-def _encode(dialect: Dialect, batch: Sequence[Envelope]) -> bytes:
-    """The frames that tell these events, joined; empty where the dialect has no words for them."""
-    payloads = [words for e in batch if (words := dialect.encode(e)) is not None]
-    if len(payloads) == 1:
-        return frame(payloads[0])
-    if not dialect.lines:
-        return b"".join([frame(words) for words in payloads])
-    frames, lines, size = [], [], 0
-    for words in payloads:
-        lines.append(words)
-        size += len(words)
-        if size > _MOST_IN_A_FRAME:
-            frames.append(frame(b"\n".join(lines)))
-            lines, size = [], 0
-    if lines:
-        frames.append(frame(b"\n".join(lines)))
-    return b"".join(frames)
-
-
-def _catch_up(feed: Feed, command: Enter, asked: Enter, entered: Entered) -> Entered | None:
-    """Brings what storage read to where the feed stands; None when it has to be read again.
-
-    Storage may be behind the feed (then the ring has the rest) or ahead of it (then what is ahead
-    comes live).
-    """
-    cursor = command.cursor
-    if feed.last is None:
-        if cursor is not None and asked.cursor is None:
-            return None
-        feed.last = entered.seq
-    upto = feed.last
-    newer = feed.since(min(entered.seq, upto))
-    if newer is None:
-        return None
-    history = [e for e in entered.history if e.seq <= upto]
-    if command.history:
-        history += [e for e in newer if isinstance(e.event, MessagePosted)]
-        history = history[-command.history :]
-    if cursor is None:
-        return replace(entered, seq=upto, history=history)
-    if asked.cursor is None:
-        if cursor.epoch != entered.channel.epoch:
-            return replace(entered, seq=upto, history=history, recovery=Recovery.RESET)
-        missed = feed.since(cursor.seq)
-        if missed is None:
-            return None
-        recovery = Recovery.RECOVERED
-    else:
-        recovery = entered.recovery or Recovery.RECOVERED
-        missed = [e for e in entered.events if e.seq <= upto]
-        if recovery is not Recovery.RESET:
-            missed += newer
-    return replace(entered, seq=upto, history=history, recovery=recovery, events=missed)

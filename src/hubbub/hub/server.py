@@ -237,6 +237,7 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
             self._flush()
         self.deaf = True
         self._seal()
+        self._resume_reading()
         self._linger()
 
     def keepalive_timeout(self) -> None:
@@ -297,7 +298,6 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
             self._hang_up()
             return
         self.heard = False
-        self._resume_reading()
         self.linger_timer = self.loop.call_later(self.quiet, self._linger)
 
     def handle_connect(self, event: Request) -> None:

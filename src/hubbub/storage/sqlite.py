@@ -1,17 +1,19 @@
 """Storage in a SQLite file: one writing thread, two reading ones, and a lock against others."""
 
 import asyncio
+import logging
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
+from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from hubbub.core.answers import Done, Entered, Messages, Posted
@@ -28,7 +30,7 @@ from hubbub.core.errors import DomainError, RefreshReused, Unavailable
 from hubbub.core.events import Durable, Envelope
 from hubbub.core.ids import ChannelId, ChannelRef, UserId, Who
 from hubbub.storage.base import Account, ChannelView, ConnectionRow, Session
-from hubbub.storage.lock import DataLock
+from hubbub.storage.lock import DataLock, Locked
 from hubbub.storage.migrate import migrate
 from hubbub.storage.tables import connections
 from hubbub.storage.units import accounts, channels, journal
@@ -57,7 +59,7 @@ def writing_engine(path: Path, synchronous: str = "FULL") -> Engine:
     lose the last ones with the power.
     """
     engine = create_engine(
-        f"sqlite:///{path}",
+        URL.create("sqlite", database=str(path)),
         poolclass=NullPool,
         connect_args={"isolation_level": None, "check_same_thread": False},
     )
@@ -81,9 +83,7 @@ def writing_engine(path: Path, synchronous: str = "FULL") -> Engine:
 def reading_engine(path: Path) -> Engine:
     """An engine that cannot write. Each transaction reads one snapshot."""
     engine = create_engine(
-        f"sqlite:///file:{path}?mode=ro&uri=true",
-        poolclass=NullPool,
-        connect_args={"isolation_level": None, "check_same_thread": False},
+        "sqlite://", poolclass=NullPool, creator=lambda: _connect_to_read(path, threads=True)
     )
 
     @event.listens_for(engine, "begin")
@@ -91,6 +91,11 @@ def reading_engine(path: Path) -> Engine:
         connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _connect_to_read(path: Path, *, threads: bool = False) -> sqlite3.Connection:
+    uri = f"file:{quote(str(path))}?mode=ro"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=not threads)
 
 
 class SqliteStorage:
@@ -107,7 +112,7 @@ class SqliteStorage:
         self._noting: asyncio.TimerHandle | None = None
         # Every socket that connects asks for one row by its key: reading it here takes a few
         # microseconds, handing it to a thread many times that.
-        self._quick = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+        self._quick = _connect_to_read(path)
         self._quick.execute("PRAGMA busy_timeout = 0")
 
     @classmethod
@@ -127,19 +132,25 @@ class SqliteStorage:
             Locked: another process has the database open.
             Unavailable: it cannot be opened.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = DataLock(path)
-        try:
-            engine = writing_engine(path, synchronous)
-            await asyncio.to_thread(migrate, engine)
-            writer = Writer(engine, publish, clock)
-            await writer.start()
-        except BaseException:
-            lock.release()
-            raise
-        storage = cls(path, lock, writer)
-        # Rows of a server that crashed: their sockets went with it.
-        await writer.run(lambda tx: tx.connection.execute(connections.delete()).rowcount)
+        async with AsyncExitStack() as undo:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                lock = DataLock(path)
+                undo.callback(lock.release)
+                engine = writing_engine(path, synchronous)
+                await asyncio.to_thread(migrate, engine)
+                writer = Writer(engine, publish, clock)
+                await writer.start()
+                undo.push_async_callback(writer.close)
+                # Rows of a server that crashed: their sockets went with it.
+                await writer.run(lambda tx: tx.connection.execute(connections.delete()).rowcount)
+                storage = cls(path, lock, writer)
+            except Locked:
+                raise
+            except Exception as error:
+                why = getattr(error, "orig", error)
+                raise Unavailable(f"{path} cannot be opened: {why}") from error
+            undo.pop_all()
         return storage
 
     async def close(self) -> None:

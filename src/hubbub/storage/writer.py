@@ -161,21 +161,10 @@ class Writer:
         try:
             while self._turn():
                 pass
-        except Exception:
-            log.critical("! the writer failed, nothing is stored any more", exc_info=True)
-            self._loop.call_soon_threadsafe(self._abandon)
-        with suppress(sqlite3.Error):
-            self._raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._connection.close()
-
-    def _abandon(self) -> None:
-        """Nobody takes jobs any more: whoever waits is told so."""
-        self._closed = True
-        with suppress(queue.Empty):
-            while True:
-                job = self._jobs.get_nowait()
-                if job is not None:
-                    self._refuse(job)
+        finally:
+            with suppress(sqlite3.Error):
+                self._raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._connection.close()
 
     def _turn(self) -> bool:
         job = self._jobs.get()
@@ -198,7 +187,8 @@ class Writer:
         except Exception as error:
             self._appender.forget()
             if self._raw.in_transaction:
-                self._raw.execute("ROLLBACK")
+                with suppress(sqlite3.Error):  # or else the next commit fails, and tries this again
+                    self._raw.execute("ROLLBACK")
             if len(jobs) > 1:
                 log.warning(
                     "x a commit of %d jobs failed, trying them singly: %s", len(jobs), error

@@ -81,7 +81,7 @@ def _create_channels() -> None:
         sa.Column("created_by", BigId, sa.ForeignKey("users.id")),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("epoch", sa.String(16), nullable=False),
-        sa.Column("seq", sa.BigInteger, nullable=False, server_default="0"),
+        sa.Column("seq", sa.BigInteger, nullable=False, server_default=sa.text("0")),
         sa.Column("pair", sa.String(40), unique=True),
         sqlite_autoincrement=True,
     )
@@ -91,8 +91,8 @@ def _create_channels() -> None:
         sa.Column("user_id", BigId, sa.ForeignKey("users.id"), primary_key=True, index=True),
         sa.Column("role", sa.String(16), nullable=False),
         sa.Column("joined_at", sa.BigInteger, nullable=False),
-        sa.Column("read_seq", sa.BigInteger, nullable=False, server_default="0"),
-        sa.Column("delivered_seq", sa.BigInteger, nullable=False, server_default="0"),
+        sa.Column("read_seq", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+        sa.Column("delivered_seq", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     )
     op.create_table(
         "journal",
