@@ -104,6 +104,11 @@ class Bench:
                 return _hold(workload, subject, server, loader)
             return _traffic(workload, subject, server, loader, seconds)
 
+    def try_start(self, workload: Workload, subject: Subject) -> None:
+        """Start the server once and end it, so that none that is measured has to compile."""
+        with self._arena(workload, subject):
+            pass
+
     @contextmanager
     def _arena(
         self, workload: Workload, subject: Subject

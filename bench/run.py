@@ -60,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     with workshop() as folder:
         bench = Bench(build(), folder, (settings.server_core, settings.load_core))
+        for workload, subject in _one_each(wanted):
+            bench.try_start(workload, subject)
         rounds = [_round(bench, wanted, number, settings) for number in range(settings.rounds)]
     return _report(options.out, settings, wanted, rounds)
 
@@ -78,6 +80,16 @@ def _round(bench: Bench, wanted: Sequence[Comparison], number: int, settings: Se
             if sample.faults:
                 print(f"LOST OR DOUBLED: {sample.faults}", flush=True)
     return samples
+
+
+def _one_each(wanted: Sequence[Comparison]) -> Sequence[tuple[Workload, Subject]]:
+    """Every subject with one of its workloads."""
+    found = {
+        subject: comparison.workload
+        for comparison in wanted
+        for subject in comparison.workload.subjects
+    }
+    return [(workload, subject) for subject, workload in found.items()]
 
 
 def _report(

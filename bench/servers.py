@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.programs import BUILD
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 START_TIMEOUT = 60.0
@@ -145,13 +147,15 @@ def free_port() -> int:
 
 
 def _clean_environment() -> dict[str, str]:
-    """Ours, without anybody's settings of the servers."""
-    return {
+    """Ours, without anybody's settings of the servers. Bytecode is always cached: what compiling
+    leaves behind in the heap would be taken for sockets later, and hide their growth."""
+    ours = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("HUBBUB_", "UVICORN_"))
+        if not name.startswith(("HUBBUB_", "UVICORN_", "PYTHON"))
         and name not in ("DATABASE_URL", "SECRET_KEY", "ALGORITHM", "REDIS_URL")
     }
+    return ours | {"PYTHONPYCACHEPREFIX": str(BUILD / "pycache")}
 
 
 def _wait_until_listening(process: subprocess.Popen[bytes], server: Server) -> None:

@@ -1,6 +1,8 @@
 """R5: a reconnect brings exactly what was missed, or says that it does not."""
 
 import asyncio
+import itertools
+import random
 import sqlite3
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -12,7 +14,7 @@ import pytest
 from hubbub.services.chat import MOST_EVENTS
 from tests.chaos.checker import Access
 from tests.chaos.client import Client, Cursor
-from tests.chaos.record import Acked, Received, Record
+from tests.chaos.record import Acked, Received, Record, Subscribed
 from tests.chaos.verdict import assert_faultless, drained, final_histories
 from tests.support import proxy as faults
 from tests.support.proxy import FaultProxy, Transform, fault_proxy
@@ -22,6 +24,8 @@ BACKLOG = 3
 LIVE = 4
 BYTE_STEP = 7
 CATCH_UP_SECONDS = 30
+ENTRIES = 40
+IN_FLIGHT = 8
 
 
 class Script:
@@ -160,33 +164,102 @@ async def test_R5_too_much_missed_is_called_truncated_and_the_rest_is_there_to_b
     assert read == list(range(before.seq + 1, top + 1))
 
 
+async def _pour(writer: Client, room: int, acked: list[int], part: int) -> None:
+    """Publishes without a pause, until cancelled."""
+    for number in itertools.count():
+        cid = f"{part}-{number}"
+        acked.append((await writer.publish(room, f"message {cid}", cid)).seq)
+
+
+@pytest.mark.system
+async def test_R5_recovery_while_messages_pour_in(tmp_path: Path) -> None:
+    """Nobody else is in the room: every reader's backlog is read while it grows."""
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    record = Record()
+    async with running_server(data=tmp_path / "data", env=NO_LIMITS) as server:
+        alice, bob = await server.account("alice"), await server.account("bob")
+        room = await server.channel(alice, "general", [bob])
+        epoch = await _epoch(server, bob, room)
+        writer = Client("alice", alice, server.ws, [], record)
+        acked: list[int] = []
+        async with writer.session(), asyncio.TaskGroup() as pouring:
+            pours = [pouring.create_task(_pour(writer, room, acked, n)) for n in range(IN_FLIGHT)]
+            for n in range(ENTRIES):
+                reader = Client(f"bob/{n}", bob, server.ws, [room], record)
+                start = max(0, max(acked, default=0) - rng.randrange(MOST_EVENTS))
+                reader.cursors[room] = Cursor(epoch, start)
+                async with reader.session(), asyncio.timeout(CATCH_UP_SECONDS):
+                    entered = reader.cursors[room]
+                    assert entered is not None
+                    live = entered.seq + IN_FLIGHT
+                    await reader.until(lambda reader=reader, live=live: reader.has(room, live))
+            for pour in pours:
+                pour.cancel()
+        histories = await final_histories(server, {room: bob})
+        access = [Access(name, room) for name in ("alice", "bob")]
+        assert_faultless(record, histories, access, tmp_path)
+    begun = [op for op in record.operations if isinstance(op, Subscribed)]
+    missed = sum(subscribed.seq - subscribed.start for subscribed in begun)
+    print(f"{len(begun)} entries, {missed} messages missed, {len(acked)} acked meanwhile")
+    assert len(begun) == ENTRIES
+    assert missed > 100 * ENTRIES
+
+
+async def _epoch(server: Server, who: Account, channel: int) -> str:
+    answer = await server.http.get(f"/api/v1/channels/{channel}", headers=who.headers)
+    answer.raise_for_status()
+    return str(answer.json()["epoch"])
+
+
 @pytest.mark.system
 async def test_R5_another_epoch_is_called_reset(tmp_path: Path) -> None:
     record = Record()
     async with (
         running_server(data=tmp_path / "data", env=NO_LIMITS) as server,
-        AsyncExitStack() as up,
+        AsyncExitStack() as sessions,
     ):
         alice = await server.account("alice")
-        restored = await server.channel(alice, "restored")
-        untouched = await server.channel(alice, "untouched")
-        client = Client("alice", alice, server.ws, [restored, untouched], record)
-        async with client.session():
-            for channel in (restored, untouched):
-                await client.publish(channel, "before", f"before {channel}")
+        rooms = [await server.channel(alice, name) for name in ("restored", "untouched")]
+        # The first one back finds the room empty, the second one finds it in use.
+        clients = [Client(f"alice/{n}", alice, server.ws, rooms, record) for n in range(2)]
+        for room in rooms:
+            await clients[0].post(server, room, "before", f"before {room}")
+        for client in clients:
+            async with client.session():
+                assert client.recoveries == []
         await server.stop()
-        database = sqlite3.connect(server.data / "hubbub.db")
-        with database:
-            database.execute("update channels set epoch = 'other' where id = ?", (restored,))
-        database.close()
+        _set_epoch(server.data / "hubbub.db", rooms[0], "other")
         await server.restart()
-        await up.enter_async_context(client.session())
-        assert client.recoveries == ["reset", "recovered"]
-        cursor = client.cursors[restored]
-        assert cursor == Cursor("other", 2)
-        acked = await client.publish(restored, "after", "after")
+        for client in clients:
+            await sessions.enter_async_context(client.session())
+            assert client.recoveries == ["reset", "recovered"]
+            assert client.cursors[rooms[0]] == Cursor("other", 2)
+        acked = await clients[0].publish(rooms[0], "after", "after")
         assert acked.seq == 3
-        histories = await final_histories(server, dict.fromkeys((restored, untouched), alice))
-        await drained([client], histories)
-        access = [Access("alice", channel) for channel in (restored, untouched)]
+        histories = await final_histories(server, dict.fromkeys(rooms, alice))
+        await drained(clients, histories)
+        access = [Access("alice", room) for room in rooms]
         assert_faultless(record, histories, access, tmp_path)
+
+
+@pytest.mark.system
+async def test_R5_a_cursor_past_the_end_is_called_reset() -> None:
+    async with running_server(env=NO_LIMITS) as server, AsyncExitStack() as sessions:
+        alice = await server.account("alice")
+        room = await server.channel(alice, "general")
+        epoch = await _epoch(server, alice, room)
+        for n in range(2):
+            client = Client(f"alice/{n}", alice, server.ws, [room], Record())
+            client.cursors[room] = Cursor(epoch, 1000)
+            await sessions.enter_async_context(client.session())
+            assert client.recoveries == ["reset"]
+            assert client.cursors[room] == Cursor(epoch, 1)
+
+
+def _set_epoch(database: Path, channel: int, epoch: str) -> None:
+    connection = sqlite3.connect(database)
+    with connection:
+        connection.execute("update channels set epoch = ? where id = ?", (epoch, channel))
+    connection.close()

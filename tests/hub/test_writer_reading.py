@@ -112,7 +112,7 @@ async def test_a_message_too_large_is_told_1009_and_earlier_ones_are_not_lost(
 
 @everywhere
 async def test_a_peer_still_sending_its_large_message_sees_1009(place: Place) -> None:
-    class Steady(Impatient):
+    class Steady(Patient):
         quiet = 0.1
 
     note = Note()
@@ -124,7 +124,7 @@ async def test_a_peer_still_sending_its_large_message_sees_1009(place: Place) ->
         waits = {protocol.linger_timer}
         async with asyncio.timeout(10):
             while len(waits) < 3:
-                peer.send(bytes(10_000))
+                peer.send(bytes(1000))
                 await asyncio.sleep(0.001)
                 waits.add(protocol.linger_timer)
         assert not protocol.transport.is_closing()
@@ -285,11 +285,20 @@ class Slow(Note):
         await super().accept(scope, send)
 
 
+class Late(Note):
+    """Asks for its first event once `open` is set."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.open.wait()
+        await super().__call__(scope, receive, send)
+
+
 @everywhere
+@pytest.mark.parametrize("kind", [Slow, Late])
 async def test_frames_before_the_handshake_is_accepted_are_not_answered_before_it(
-    place: Place,
+    place: Place, kind: type[Note]
 ) -> None:
-    note = Slow()
+    note = kind()
     note.open.clear()
     async with place.serve(note) as served:
         peer = await served.tcp()

@@ -22,7 +22,13 @@ export async function settled() {
 
 /** Not a `Response`: reading that one takes longer than microtasks. */
 function answer(body, status = 200) {
-  return { ok: status < 400, status, statusText: "", headers: new Headers(), json: async () => body };
+  return {
+    ok: status < 400,
+    status,
+    statusText: "",
+    headers: new Headers(),
+    json: async () => body,
+  };
 }
 
 class FakeSocket {
@@ -148,7 +154,8 @@ export class Client {
     this.state = reduce(this.state, event);
     if (this.state.link.name !== "live") return;
     const draft = this.state.drafts.find(({ status }) => status === "queued");
-    if (draft && this.link.send(draft.content, draft.key)) this.tell({ type: "sent", key: draft.key });
+    if (draft && this.link.send(draft.content, draft.key))
+      this.tell({ type: "sent", key: draft.key });
   }
 
   write(content, key = `key of ${content}`) {
@@ -163,7 +170,12 @@ export class Client {
   }
 
   async greeted() {
-    this.world.socket.deliver({ type: "connection", status: "connected", conversation_id: 1, user_id: 1 });
+    this.world.socket.deliver({
+      type: "connection",
+      status: "connected",
+      conversation_id: 1,
+      user_id: 1,
+    });
     await settled();
   }
 

@@ -5,7 +5,10 @@ export async function test_the_token_goes_in_the_subprotocol_and_in_no_address()
   const socket = await client.connect();
   equal(socket.url, "ws://hubbub.test/conversations/1/ws");
   equal(socket.protocols, ["bearer", "the-token"]);
-  ok(client.world.requests.every(({ url }) => !url.includes("the-token")), "no address has the token");
+  ok(
+    client.world.requests.every(({ url }) => !url.includes("the-token")),
+    "no address has the token",
+  );
 }
 
 export async function test_it_is_live_once_the_latest_messages_are_there() {
@@ -68,7 +71,10 @@ export async function test_after_too_many_it_starts_afresh_without_a_gap() {
   await client.connect();
   for (let number = 0; number < 1200; number += 1) client.world.post(`m${number}`);
   await client.reconnect();
-  equal(client.contents, client.world.messages.slice(-50).map(({ content }) => content));
+  equal(
+    client.contents,
+    client.world.messages.slice(-50).map(({ content }) => content),
+  );
   ok(client.state.more, "there are older ones");
 }
 
@@ -129,7 +135,12 @@ export async function test_a_server_that_does_not_answer_in_time_is_given_up() {
 }
 
 export async function test_final_codes_end_it_and_say_why() {
-  for (const [code, why] of [[4000, "disabled"], [4001, "expired"], [4003, "forbidden"], [4004, "unknown"]]) {
+  for (const [code, why] of [
+    [4000, "disabled"],
+    [4001, "expired"],
+    [4003, "forbidden"],
+    [4004, "unknown"],
+  ]) {
     const client = new Client();
     client.link.open();
     client.world.socket.end(code);
@@ -140,7 +151,11 @@ export async function test_final_codes_end_it_and_say_why() {
 }
 
 export async function test_the_history_can_end_it_too() {
-  for (const [status, why] of [[401, "expired"], [403, "forbidden"], [404, "unknown"]]) {
+  for (const [status, why] of [
+    [401, "expired"],
+    [403, "forbidden"],
+    [404, "unknown"],
+  ]) {
     const client = new Client();
     client.world.faults.push(status);
     await client.connect();
@@ -150,7 +165,13 @@ export async function test_the_history_can_end_it_too() {
 }
 
 export async function test_interruptions_say_why() {
-  for (const [code, why] of [[1006, "lost"], [1012, "restart"], [1013, "crowded"], [1008, "flooded"], [4200, "lost"]]) {
+  for (const [code, why] of [
+    [1006, "lost"],
+    [1012, "restart"],
+    [1013, "crowded"],
+    [1008, "flooded"],
+    [4200, "lost"],
+  ]) {
     const client = new Client();
     client.link.open();
     client.world.socket.end(code);

@@ -30,7 +30,10 @@ export async function test_what_is_written_without_a_connection_is_sent_by_the_n
   equal(client.drafts, ["one: queued", "two: queued"]);
   client.world.pass(20_000);
   await client.greeted();
-  equal(client.world.socket.sent.map(({ content }) => content), ["one", "two"]);
+  equal(
+    client.world.socket.sent.map(({ content }) => content),
+    ["one", "two"],
+  );
 }
 
 export async function test_a_message_that_did_not_arrive_before_the_break_is_sent_again() {
@@ -59,7 +62,10 @@ export async function test_of_two_alike_only_the_one_that_did_not_arrive_is_sent
   client.write("hello", "second");
   client.world.post("hello", 1);
   const socket = await client.reconnect();
-  equal(socket.sent.map(({ client_id }) => client_id), ["second"]);
+  equal(
+    socket.sent.map(({ client_id }) => client_id),
+    ["second"],
+  );
 }
 
 export async function test_an_older_message_in_the_same_words_is_not_taken_for_it() {
@@ -69,6 +75,17 @@ export async function test_an_older_message_in_the_same_words_is_not_taken_for_i
   client.write("hello");
   const socket = await client.reconnect();
   equal(socket.sent.length, 1);
+}
+
+export async function test_nor_is_one_that_scrolling_up_brings() {
+  const client = new Client();
+  const mine = client.world.post("hello", 1);
+  for (let number = 0; number < 50; number += 1) client.world.post(`m${number}`);
+  await client.connect();
+  client.write("hello");
+  client.tell({ type: "older", messages: await client.link.older(mine.id + 1), more: false });
+  equal(client.contents[0], "hello");
+  equal(client.drafts, ["hello: sent"]);
 }
 
 export async function test_what_breaks_the_connection_each_time_fails_in_the_end() {
@@ -129,7 +146,10 @@ export async function test_an_echo_belongs_to_what_is_out_rather_than_to_what_fa
   socket.deliver({ type: "error", message: "No." });
   client.write("again", "second");
   client.world.post("again", 1, socket);
-  equal(client.state.drafts.map(({ key }) => key), ["first"]);
+  equal(
+    client.state.drafts.map(({ key }) => key),
+    ["first"],
+  );
 }
 
 export async function test_messages_come_by_rising_id_however_they_arrive() {
@@ -187,7 +207,10 @@ export async function test_somebody_who_reloads_is_one_note() {
     socket.deliver({ type: "user_joined", user_id: 2, username: "alice" });
   }
   const notes = rows(client.state).filter(({ kind }) => kind === "note");
-  equal(notes.map(({ text }) => text), ["alice reconnected"]);
+  equal(
+    notes.map(({ text }) => text),
+    ["alice reconnected"],
+  );
 }
 
 export function test_nothing_is_changed_in_place() {
@@ -216,21 +239,51 @@ function shown(...messages) {
   }));
   let state = reduce(initial, { type: "connected", userId: 1 });
   state = reduce(state, { type: "latest", messages: list, more: true });
-  return rows(state).map((row) => (row.kind === "message" ? `${row.first ? "(" : ""}${row.senderId}${row.last ? ")" : ""}` : row.kind));
+  return rows(state).map((row) =>
+    row.kind === "message"
+      ? `${row.first ? "(" : ""}${row.senderId}${row.last ? ")" : ""}`
+      : row.kind,
+  );
 }
 
 export function test_neighbours_of_one_sender_are_grouped_by_minutes_and_days() {
   equal(
-    shown([1, "2025-11-22 10:30:00"], [1, "2025-11-22 10:31:00"], [2, "2025-11-22 10:32:00"], [2, "2025-11-22 10:40:00"]),
+    shown(
+      [1, "2025-11-22 10:30:00"],
+      [1, "2025-11-22 10:31:00"],
+      [2, "2025-11-22 10:32:00"],
+      [2, "2025-11-22 10:40:00"],
+    ),
     ["day", "(1", "1)", "(2)", "(2)"],
   );
-  equal(shown([1, "2025-11-20 12:00:00"], [1, "2025-11-22 12:00:00"]), ["day", "(1)", "day", "(1)"]);
+  equal(shown([1, "2025-11-20 12:00:00"], [1, "2025-11-22 12:00:00"]), [
+    "day",
+    "(1)",
+    "day",
+    "(1)",
+  ]);
+}
+
+export async function test_a_failed_message_stands_alone_with_its_reason() {
+  const client = new Client();
+  const socket = await client.connect();
+  client.write("bad");
+  socket.deliver({ type: "error", message: "No." });
+  client.write("good");
+  const [bad, good] = rows(client.state).filter(({ kind }) => kind === "message");
+  equal([bad.last, bad.reason, good.first], [true, "No.", true]);
 }
 
 export function test_rows_have_unique_keys_even_when_clocks_go_back() {
   let state = reduce(initial, { type: "connected", userId: 1 });
   const days = ["2025-11-22 12:00:00", "2025-11-20 12:00:00", "2025-11-22 12:00:00"];
-  const messages = days.map((created_at, at) => ({ id: at + 1, content: "x", sender_id: 2, sender_name: "a", created_at }));
+  const messages = days.map((created_at, at) => ({
+    id: at + 1,
+    content: "x",
+    sender_id: 2,
+    sender_name: "a",
+    created_at,
+  }));
   state = reduce(state, { type: "latest", messages, more: false });
   state = reduce(state, { type: "joined", userId: 3, name: "bob" });
   const keys = rows(state).map(({ key }) => key);

@@ -1,10 +1,11 @@
 """The bus of a server that is one process."""
 
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from hubbub.bus.base import OnEvents, OnNotice
-from hubbub.core.events import Envelope, Notice
+from hubbub.core.events import AccountDisabled, Envelope, Notice, SessionRevoked
 
 log = logging.getLogger(__name__)
 
@@ -12,25 +13,20 @@ log = logging.getLogger(__name__)
 class MemoryBus:
     """A `Bus` that calls its subscribers at once, in the order they subscribed.
 
-    Calls come and go on one event loop; there is nothing to lose and nothing to reorder.
+    Calls come and go on one event loop; there is nothing to lose. What a subscriber publishes while
+    it is being called waits until everybody has been: nobody hears of an effect before its cause.
     """
 
     def __init__(self) -> None:
         self._subscribers: tuple[tuple[OnEvents, OnNotice], ...] = ()
+        self._waiting: deque[Sequence[Envelope] | Notice] = deque()
+        self._telling = False
 
     def publish(self, envelopes: Sequence[Envelope]) -> None:
-        for on_events, _ in self._subscribers:
-            try:
-                on_events(envelopes)
-            except Exception:
-                log.exception("! a subscriber failed on %d events", len(envelopes))
+        self._tell(envelopes)
 
     def notify(self, notice: Notice) -> None:
-        for _, on_notice in self._subscribers:
-            try:
-                on_notice(notice)
-            except Exception:
-                log.exception("! a subscriber failed on %r", notice)
+        self._tell(notice)
 
     def subscribe(self, on_events: OnEvents, on_notice: OnNotice) -> Callable[[], None]:
         entry = (on_events, on_notice)
@@ -40,3 +36,20 @@ class MemoryBus:
             self._subscribers = tuple(s for s in self._subscribers if s is not entry)
 
         return unsubscribe
+
+    def _tell(self, what: Sequence[Envelope] | Notice) -> None:
+        self._waiting.append(what)
+        if self._telling:
+            return
+        self._telling = True
+        while self._waiting:
+            what = self._waiting.popleft()
+            for on_events, on_notice in self._subscribers:
+                try:
+                    if isinstance(what, SessionRevoked | AccountDisabled):
+                        on_notice(what)
+                    else:
+                        on_events(what)
+                except Exception:
+                    log.exception("! a subscriber failed")
+        self._telling = False

@@ -111,6 +111,7 @@ class Connection:
                 self.latest = {}
             self.waiting += len(frames) - len(self.latest.pop(key, b""))
             self.latest[key] = frames
+            self._keep_bound()
         elif self.waiting < MOST_WAITING // 2:
             self.backlog.append((frames, kind))
             self.waiting += len(frames)
@@ -134,18 +135,22 @@ class Connection:
         self._hold(data, now)
 
     def close(self, code: int, reason: str) -> None:
-        """Closes the socket, writing what was queued before. Closing again does nothing."""
+        """Closes the socket, writing what was queued before, unless a first word is still missing.
+        Closing again does nothing."""
         if self.closing:
             return
         self.closing = True
-        if self.out and self.backlog is None:
+        if self.out and self.backlog is None and not self.corked:
             self.sink.write(b"".join(self.out))
         self.out.clear()
         self._drop()
         self.sink.close(code, reason)
 
     def stalled(self, now: float) -> bool:
-        """Whether the reader has taken nothing of what waits for `MOST_STALLED` seconds."""
+        """Whether the reader has taken nothing of what waits for `MOST_STALLED` seconds, or more
+        than may wait has come while it was corked."""
+        if self.corked:
+            return sum(map(len, self.out)) > MOST_WAITING
         if self.backlog is None:
             return False
         if self.waiting_since is None:
@@ -165,6 +170,9 @@ class Connection:
             self.sink.on_writable = self._drain
         self.backlog.append((data, Class.KEPT))
         self.waiting += len(data)
+        self._keep_bound()
+
+    def _keep_bound(self) -> None:
         if self.waiting > MOST_WAITING:
             self._shed()
         if self.waiting > MOST_WAITING:

@@ -24,7 +24,7 @@ class Feed:
     """
 
     __slots__ = (
-        "_missing",
+        "_fetching",
         "_ring",
         "_ring_bytes",
         "_stash",
@@ -47,7 +47,8 @@ class Feed:
         self._ring: deque[Envelope] | None = None
         self._ring_bytes = 0
         self._stash: dict[int, Envelope] | None = None
-        self._missing = False
+        self._fetching: int | None = None
+        """Where the gap begins for which a fetch is under way."""
 
     @property
     def idle(self) -> bool:
@@ -98,14 +99,19 @@ class Feed:
             if self._stash is None:
                 self._stash = {}
             self._stash[seq] = envelope
-            if not self._missing:
-                self._missing = True
+            if self._fetching is None:
+                self._fetching = last
                 fetch(last, min(self._stash) - 1)
         return ()
 
-    def fetched(self) -> None:
-        """A fetch has come to its end, with or without success; the next gap is fetched again."""
-        self._missing = False
+    def fetched(self) -> tuple[int, int] | None:
+        """A fetch has come to its end, and what it brought was taken. The next gap comes back for
+        the caller to fetch; a gap that did not shrink waits until another event asks for it."""
+        began, self._fetching = self._fetching, None
+        if not self._stash or self.last is None or self.last == began:
+            return None
+        self._fetching = self.last
+        return self.last, min(self._stash) - 1
 
     def since(self, seq: int) -> Sequence[Envelope] | None:
         """The events after `seq` up to `last`; None when the ring does not reach back that far."""

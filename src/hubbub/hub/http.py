@@ -6,7 +6,14 @@ from asyncio import TimerHandle
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from websockets.datastructures import Headers
+from websockets.http11 import MAX_LINE_LENGTH, MAX_NUM_HEADERS, Request
 
+from hubbub.hub.server import HubbubWebSocketProtocol
+
+_BODY = (b"content-length", b"transfer-encoding")
+_MAX_HEADER = MAX_LINE_LENGTH - len(": \r\n")
+_MAX_TARGET = MAX_LINE_LENGTH - len("GET  HTTP/1.1\r\n")
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\r\n"
 
 
@@ -76,11 +83,39 @@ class HubbubHttpProtocol(HttpToolsProtocol):
             # The response would end up between frames, and its task never hear of the end.
             self.send_400_response("Upgrade before the last response.")
             return
-        super().handle_websocket_upgrade()
+        request = self._handshake()
+        kind = self.ws_protocol_class
+        if request is None or kind is None or not issubclass(kind, HubbubWebSocketProtocol):
+            super().handle_websocket_upgrade()
+        else:
+            self.connections.discard(self)
+            protocol = kind(
+                config=self.config, server_state=self.server_state, app_state=self.app_state
+            )
+            protocol.connection_made(self.transport)
+            protocol.handle_connect(request)
+            self.transport.set_protocol(protocol)
         if self.flow.write_paused:
             self.transport.get_protocol().pause_writing()
         # This protocol and its parser hold one another.
         self.parser = None  # type: ignore[assignment]  # as stock does when the connection is lost
+
+    def _handshake(self) -> Request | None:
+        """The head as websockets would have it, None for one that it would look at twice.
+
+        Stock writes the head out again for websockets to parse: a third of what a connection
+        costs.
+        """
+        found = list(self.scope["headers"])
+        plain = self.scope["method"] == "GET" and len(found) <= MAX_NUM_HEADERS
+        if not plain or len(self.url) > _MAX_TARGET:
+            return None
+        headers = Headers()
+        for name, value in found:
+            if name in _BODY or len(name) + len(value) > _MAX_HEADER:
+                return None
+            headers[name.decode("ascii")] = value.decode("latin-1")
+        return Request(self.url.decode("ascii"), headers)
 
     def _busy(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete

@@ -338,9 +338,12 @@ class Hub:
             found = await self.services.backfill(feed.id, after, upto)
         except DomainError as error:
             log.error("! channel %d: the gap could not be filled: %s", feed.id, error)
-        feed.fetched()
-        if self._feeds.get(feed.id) is feed:
-            self.on_events(found)
+        if self._feeds.get(feed.id) is not feed:
+            return
+        self.on_events(found)
+        gap = feed.fetched()
+        if gap is not None:
+            self._fetch(feed, *gap)
 
 
 def _count_down(counts: Counter[Any], key: object) -> None:

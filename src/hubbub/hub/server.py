@@ -170,8 +170,9 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.pause_reading()
 
     def _resume_reading(self) -> None:
-        """Goes on with what was read and put aside, then with the transport."""
-        if not self.read_paused:
+        """Goes on with what was read and put aside, then with the transport. What came before the
+        handshake is accepted stays aside, and nothing more is read."""
+        if not self.read_paused or not self.accepted:
             return
         self.read_paused = False
         self._read_frames()

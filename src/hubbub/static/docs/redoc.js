@@ -9,7 +9,11 @@ Redoc.init(
     scrollYOffset: ".docs-bar",
     theme: {
       colors: { primary: { main: "#4f46e5" } },
-      typography: { fontFamily: system, fontSize: "15px", headings: { fontFamily: system, fontWeight: "650" } },
+      typography: {
+        fontFamily: system,
+        fontSize: "15px",
+        headings: { fontFamily: system, fontWeight: "650" },
+      },
     },
   },
   document.getElementById("redoc"),

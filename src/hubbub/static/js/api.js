@@ -1,6 +1,6 @@
 /**
- * The REST half of document 004, for pages. Knows no page; everything of the outside comes in through
- * `World`, so tests bring theirs.
+ * The REST half of what pages speak: document 004, and of the native protocol what 004 lacks. Knows
+ * no page; everything of the outside comes in through `World`, so tests bring theirs.
  */
 
 /**
@@ -78,7 +78,10 @@ export class Api {
    * @returns {Promise<Tokens>}
    */
   login(username, password) {
-    return this.#ask("auth/token", { method: "POST", body: new URLSearchParams({ username, password }) });
+    return this.#ask("auth/token", {
+      method: "POST",
+      body: new URLSearchParams({ username, password }),
+    });
   }
 
   /**

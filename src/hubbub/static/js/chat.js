@@ -148,7 +148,8 @@ function attend() {
 
 async function fetchOlder() {
   const from = link;
-  if (!from || fetchingOlder || !state.more || state.link.name !== "live" || !timeline.nearStart) return;
+  if (!from || fetchingOlder || !state.more || state.link.name !== "live" || !timeline.nearStart)
+    return;
   fetchingOlder = true;
   try {
     const messages = await from.older(state.messages[0]?.id ?? 0);
@@ -215,7 +216,11 @@ function enter(id, how) {
   conversation = id;
   const address = new URL(location.href);
   address.searchParams.set("conversation", String(id));
-  history[how === "push" && address.href !== location.href ? "pushState" : "replaceState"](null, "", address);
+  history[how === "push" && address.href !== location.href ? "pushState" : "replaceState"](
+    null,
+    "",
+    address,
+  );
   state = initial;
   timeline.clear();
   const mine = new Link(api, session.token, id, (event) => {
@@ -265,7 +270,7 @@ function schedule() {
 }
 
 function render() {
-  const shut = state.link.name === "ended" && (state.link.why === "forbidden" || state.link.why === "unknown");
+  const shut = state.link.name === "ended" && /^(forbidden|unknown)$/.test(state.link.why);
   ui.talk.hidden = ui.composer.hidden = shut;
   ui.shut.hidden = !shut;
   renderFrame();
@@ -275,8 +280,9 @@ function render() {
   timeline.render(rows(state), !state.loaded || oldest !== oldestShown);
   oldestShown = oldest;
   ui.jump.hidden = timeline.atEnd;
-  say(ui.jumpText, state.unread ? words.messages(state.unread) : "");
-  ui.jump.setAttribute("aria-label", state.unread ? words.messages(state.unread) : "Go to the latest message");
+  const unread = state.unread ? words.messages(state.unread) : "";
+  say(ui.jumpText, unread);
+  ui.jump.setAttribute("aria-label", unread || "Go to the latest message");
   attend();
   fetchOlder();
 }
@@ -316,7 +322,8 @@ function renderLink() {
 
 /** Not `randomUUID`: browsers have it only for https and localhost. */
 function newKey() {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function listen() {

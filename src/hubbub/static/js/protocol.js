@@ -1,6 +1,6 @@
 /**
  * The WebSocket half of document 004: one conversation, live, through every interruption. Knows no
- * page. What happens is told to one listener as plain objects (`LinkEvent`), which `store.js` takes.
+ * page. What happens is told to one listener as plain objects (`LinkEvent`) that `store.js` takes.
  */
 
 import { Refusal, Unreachable } from "./api.js";

@@ -1,6 +1,6 @@
 /**
- * Who is logged in in this tab. The tokens live in memory and in the tab's `sessionStorage`, never in
- * an address nor in what other tabs can read.
+ * Who is logged in in this tab. The tokens live in memory and in the tab's `sessionStorage`, never
+ * in an address nor in what other tabs can read.
  */
 
 const KEY = "hubbub.session";

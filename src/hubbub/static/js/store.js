@@ -41,8 +41,8 @@
  * @property {Draft[]} drafts in the order they were written
  * @property {{ count: number, text: string }} refusals not yet known to belong to a draft
  * @property {Note[]} notes
- * @property {ReadonlyMap<number, string>} here names of those known to be connected, the caller's ""
- *   until the server has said it
+ * @property {ReadonlyMap<number, string>} here names of those known to be connected; the caller's
+ *   is "" until the server has said it
  * @property {boolean} attentive the newest message is on the screen of somebody
  * @property {number} unread messages that came since nobody was looking
  * @property {number | null} unreadFrom the first of them; stays for the eye after they were read
@@ -116,14 +116,21 @@ export function reduce(state, event) {
       return settle({ ...state, refusals: { count: state.refusals.count + 1, text: event.text } });
     case "written": {
       const { key, content, at } = event;
-      const draft = { key, content, at, status: /** @type {const} */ ("queued"), after: 0, tries: 0 };
+      const draft = {
+        key,
+        content,
+        at,
+        status: /** @type {const} */ ("queued"),
+        after: 0,
+        tries: 0,
+      };
       return { ...state, drafts: [...state.drafts, draft], unreadFrom: null };
     }
     case "sent":
       return redraft(state, event.key, (draft) => ({
         ...draft,
         status: "sent",
-        after: draft.tries ? draft.after : newest(state),
+        after: newest(state),
         tries: draft.tries + 1,
       }));
     case "overdue":
@@ -166,12 +173,17 @@ function take(state, arrived) {
     return { ...message, key: draft?.key ?? `m${message.id}` };
   });
   const messages = [...state.messages, ...kept].sort((one, other) => one.id - other.id);
-  return settle(unseen({ ...state, messages, drafts }, kept.filter((message) => message.id > oldest)));
+  return settle(
+    unseen(
+      { ...state, messages, drafts },
+      kept.filter((message) => message.id > oldest),
+    ),
+  );
 }
 
 /**
- * The draft that became `message`. This protocol has no acknowledgement: one knows one's own message
- * by its words, and of two alike the older was there first.
+ * The draft that became `message`. This protocol has no acknowledgement: one knows one's own
+ * message by its words, and of two alike the older was there first.
  * @param {Draft[]} drafts
  * @param {Message} message
  */
@@ -190,8 +202,9 @@ function own(drafts, message) {
 function unseen(state, fresh) {
   const others = fresh.filter((message) => message.sender_id !== state.me);
   if (state.attentive || !state.loaded || !others.length) return state;
-  const first = Math.min(...others.map((message) => message.id), state.unread ? Number(state.unreadFrom) : Infinity);
-  return { ...state, unread: state.unread + others.length, unreadFrom: first };
+  const ids = others.map((message) => message.id);
+  if (state.unread && state.unreadFrom) ids.push(state.unreadFrom);
+  return { ...state, unread: state.unread + others.length, unreadFrom: Math.min(...ids) };
 }
 
 /**
@@ -215,7 +228,8 @@ function settle(state) {
 function requeue(state) {
   const drafts = state.drafts.map((draft) => {
     if (draft.status !== "sent") return draft;
-    return draft.tries < TRIES ? { ...draft, status: /** @type {const} */ ("queued") } : fail(draft, UNCONFIRMED);
+    if (draft.tries >= TRIES) return fail(draft, UNCONFIRMED);
+    return { ...draft, status: /** @type {const} */ ("queued") };
   });
   return { ...state, drafts, refusals: { count: 0, text: "" } };
 }
@@ -245,7 +259,9 @@ function restart(state, { messages, more }) {
  * @returns {State}
  */
 function failSent(state, reason) {
-  const drafts = state.drafts.map((draft) => (draft.status === "sent" ? fail(draft, reason) : draft));
+  const drafts = state.drafts.map((draft) =>
+    draft.status === "sent" ? fail(draft, reason) : draft,
+  );
   return { ...state, drafts };
 }
 
@@ -265,7 +281,10 @@ function fail(draft, reason) {
  * @returns {State}
  */
 function redraft(state, key, change) {
-  return { ...state, drafts: state.drafts.map((draft) => (draft.key === key ? change(draft) : draft)) };
+  return {
+    ...state,
+    drafts: state.drafts.map((draft) => (draft.key === key ? change(draft) : draft)),
+  };
 }
 
 /**
@@ -280,9 +299,11 @@ function note(state, userId, name, what) {
   const mine = state.notes.filter((one) => one.userId === userId && one.after === after);
   // Somebody who reloads the page did not go away.
   const returned = what === "joined" && mine.at(-1)?.what === "left";
+  /** @type {Note["what"]} */
+  const told = returned ? "returned" : what;
   const notes = returned ? state.notes.filter((one) => !mine.includes(one)) : state.notes;
   const number = Number(state.notes.at(-1)?.key.slice(1) ?? 0) + 1;
-  const added = { key: `n${number}`, after, userId, name, what: returned ? /** @type {const} */ ("returned") : what };
+  const added = { key: `n${number}`, after, userId, name, what: told };
   return { ...state, notes: [...notes, added].slice(-NOTES) };
 }
 

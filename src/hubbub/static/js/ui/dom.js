@@ -59,7 +59,10 @@ export function say(node, text) {
  * @returns {HTMLElement} a disc with an initial; the same name always has the same colour
  */
 export function avatar(name) {
-  const sum = [...name].reduce((total, letter) => (total * 31 + (letter.codePointAt(0) ?? 0)) % 997, 7);
+  const sum = [...name].reduce(
+    (total, letter) => (total * 31 + (letter.codePointAt(0) ?? 0)) % 997,
+    7,
+  );
   const disc = element("span", `avatar hue-${sum % 8}`, ([...name][0] ?? "?").toUpperCase());
   disc.setAttribute("aria-hidden", "true");
   return disc;

@@ -9,6 +9,8 @@ import { loginFailure } from "./words.js";
 const DEV_USER = "testuser";
 const DEV_PASSWORD = "TestPassword123";
 
+/** @typedef {import("../api.js").Tokens} Tokens */
+
 /**
  * @param {string | null} text
  * @returns {number | null} a conversation's id, null when it is none
@@ -30,7 +32,7 @@ export class Door {
 
   /**
    * @param {import("../api.js").Api} api
-   * @param {(username: string, tokens: import("../api.js").Tokens, conversation: number) => void} entered
+   * @param {(username: string, tokens: Tokens, conversation: number) => void} entered
    */
   constructor(api, entered) {
     this.#api = api;

@@ -17,8 +17,8 @@ import { avatar, element } from "./dom.js";
 const shown = new WeakMap();
 
 /**
- * Whether what is to be shown differs from what is: lists are rebuilt as a whole, and that takes the
- * focus from whatever in them has it.
+ * Whether what is to be shown differs from what is: lists are rebuilt as a whole, and that takes
+ * the focus from whatever in them has it.
  * @param {HTMLElement} list
  * @param {unknown} content
  */
@@ -67,7 +67,9 @@ export function members(conversation, present, self) {
   const names = new Set([...here, ...(conversation?.participants ?? [])]);
   return [...names]
     .map((name) => ({ name, here: here.has(name), self: name === self }))
-    .sort((one, other) => Number(other.here) - Number(one.here) || one.name.localeCompare(other.name));
+    .sort(
+      (one, other) => Number(other.here) - Number(one.here) || one.name.localeCompare(other.name),
+    );
 }
 
 /**
@@ -79,7 +81,11 @@ export function showPeople(list, people) {
   list.replaceChildren(
     ...people.map(({ name, here, self }) => {
       const text = element("span", "person-name", name);
-      const state = element("span", "person-state", [self ? "you" : "", here ? "here" : ""].filter(Boolean).join(", "));
+      const state = element(
+        "span",
+        "person-state",
+        [self ? "you" : "", here ? "here" : ""].filter(Boolean).join(", "),
+      );
       const row = element("li", "person", avatar(name), text, state);
       row.dataset.here = String(here);
       return row;

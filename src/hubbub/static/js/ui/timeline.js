@@ -17,7 +17,12 @@ import { clock, day, moment } from "./words.js";
 
 // Closer to the end than this counts as being there: a finger is not exact.
 const NEAR = 48;
-const STATES = { received: "", queued: "Waiting for connection", sent: "Sending…", failed: "Not sent" };
+const STATES = {
+  received: "",
+  queued: "Waiting for connection",
+  sent: "Sending…",
+  failed: "Not sent",
+};
 
 export class Timeline {
   /** @type {Map<string, HTMLElement>} */
@@ -86,7 +91,8 @@ export class Timeline {
       else this.#list.insertBefore(node, next);
     }
     if (this.#pinned) this.#stay();
-    else if (anchor?.isConnected) this.#log.scrollTop += anchor.getBoundingClientRect().top - before;
+    else if (anchor?.isConnected)
+      this.#log.scrollTop += anchor.getBoundingClientRect().top - before;
   }
 
   #distance() {
@@ -143,7 +149,12 @@ export class Timeline {
 function line(row) {
   switch (row.kind) {
     case "beginning":
-      return element("li", "beginning", icon("bubble"), element("p", "", "This is where the conversation begins."));
+      return element(
+        "li",
+        "beginning",
+        icon("bubble"),
+        element("p", "", "This is where the conversation begins."),
+      );
     case "day":
       return element("li", "day", element("span", "", day(row.at)));
     case "unread":

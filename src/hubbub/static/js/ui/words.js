@@ -8,7 +8,11 @@ import { Refusal, Unreachable } from "../api.js";
 
 const time = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "short" });
-const thisYear = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
+const thisYear = new Intl.DateTimeFormat(undefined, {
+  weekday: "long",
+  day: "numeric",
+  month: "long",
+});
 const otherYear = new Intl.DateTimeFormat(undefined, { dateStyle: "long" });
 
 /** @param {Date} at */
@@ -66,7 +70,8 @@ export function loginFailure(error) {
   if (!(error instanceof Refusal)) throw error;
   if (error.status === 401) return "Wrong username or password. Check both and try again.";
   if (error.status === 429) return `Too many attempts. Try again ${wait(error.retryAfter)}.`;
-  if (error.status >= 500) return `The server had a problem (${error.status}). Try again in a moment.`;
+  if (error.status >= 500)
+    return `The server had a problem (${error.status}). Try again in a moment.`;
   return error.message || `The server refused (${error.status}).`;
 }
 
@@ -95,7 +100,9 @@ export function shut(why, conversation, name) {
       }
     : {
         title: "You are not in this conversation",
-        text: `${name} is not a participant of conversation ${conversation}. Open another one, or log in as somebody who is.`,
+        text:
+          `${name} is not a participant of conversation ${conversation}. ` +
+          "Open another one, or log in as somebody who is.",
       };
 }
 
@@ -135,7 +142,7 @@ export function trouble(link) {
     case "restart":
       return "The server is restarting. What you write now is sent when it is up again.";
     case "crowded":
-      return "Too many connections are open for you or your network. Close other tabs; this one keeps trying.";
+      return "Too many connections are open. Close other tabs; this one keeps trying.";
     case "flooded":
       return "The server closed the connection because messages came too fast.";
     case "lost":
