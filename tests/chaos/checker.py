@@ -147,8 +147,8 @@ class _World:
                 self.streams[number].owed = self._reading[number]
             case Received(p, ch, number, _, item):
                 self.receipts.append(operation)
-                if stream := self.streams.get(number):
-                    stream.items.append(item)
+                if number in self.streams:
+                    self.streams[number].items.append(item)
                 self.seen[p, ch].add(item.seq)
             case Closed(stream=number):
                 self.streams[number].open = False

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import json
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -29,6 +29,7 @@ from tests.chaos.record import (
     Refused,
     Subscribed,
     Unknown,
+    Via,
     digest,
     item_of,
 )
@@ -247,15 +248,15 @@ class Client:
             self.record.add(Received(self.p, channel, stream, "rest", item))
         self.record.add(ReadDone(self.p, channel, stream))
 
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Waits until something that frames change is so."""
+    async def reach(self, channel: int, seq: int) -> None:
+        """Waits until a channel has been shown up to a seq, or further."""
         async with self._moved:
-            await self._moved.wait_for(condition)
+            await self._moved.wait_for(lambda: self.position(channel) >= seq)
 
-    def has(self, channel: int, seq: int) -> bool:
-        """Whether everything up to a seq has been shown."""
+    def position(self, channel: int) -> int:
+        """The seq of the last item shown; 0 when there was none."""
         cursor = self.cursors[channel]
-        return cursor is not None and cursor.seq >= seq
+        return 0 if cursor is None else cursor.seq
 
     async def _read(self, connection: ClientConnection) -> None:
         try:
@@ -310,7 +311,7 @@ class Client:
         self.cursors[channel] = Cursor(result["epoch"], result["seq"])
 
     def _show(self, channel: int, item: Item, *, resumed: bool = False) -> None:
-        via = "resume" if resumed else "live"
+        via: Via = "resume" if resumed else "live"
         self.record.add(Received(self.p, channel, self._streams.get(channel, 0), via, item))
         cursor = self.cursors.get(channel)
         if cursor is not None:

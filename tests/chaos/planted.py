@@ -6,7 +6,7 @@ Every function changes the run in place; `pick` chooses where from the places th
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tests.chaos.checker import Access
 from tests.chaos.record import (
@@ -24,7 +24,7 @@ from tests.chaos.record import (
 from tests.chaos.simulation import CHANNELS, OUTSIDER, Run
 
 T = TypeVar("T")
-Pick = Callable[[Sequence[T]], T]
+Pick = Callable[[Sequence[Any]], Any]
 
 
 def _of(run: Run, kind: type[T]) -> list[tuple[int, T]]:

@@ -81,10 +81,9 @@ def test_a_planted_bug_is_reported_by_its_own_name(plant: Any, kinds: set[str]) 
 def test_a_lost_ack_is_no_anomaly(script: list[Action], data: st.DataObject) -> None:
     run = play(script)
     operations = run.record.operations
-    acks = [t for t, operation in enumerate(operations) if isinstance(operation, Acked)]
+    acks = [(t, op) for t, op in enumerate(operations) if isinstance(op, Acked)]
     assume(acks)
-    t = data.draw(st.sampled_from(acks))
-    ack = operations[t]
+    t, ack = data.draw(st.sampled_from(acks))
     operations[t] = Unknown(ack.p, ack.ch, ack.cid)
     assert judge(run) == []
 

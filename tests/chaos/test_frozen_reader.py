@@ -51,7 +51,7 @@ class Room:
         sends = [self.writer.publish(self.room, f"{cid} {CONTENT}", cid) for cid in cids]
         top = max(ack.seq for ack in await asyncio.gather(*sends))
         for reader in self.readers:
-            await reader.until(lambda reader=reader: reader.has(self.room, top))
+            await reader.reach(self.room, top)
 
     async def present(self, who: Account) -> bool:
         """Whether the server counts somebody as having a socket in the room."""
@@ -79,7 +79,7 @@ async def test_R7_a_frozen_reader_harms_nobody_and_recovers(tmp_path: Path) -> N
         stage = Room(server, room, writer, readers)
         async with frozen.session() as ended:
             await stage.batch()
-            await frozen.until(lambda: frozen.has(room, BATCH))
+            await frozen.reach(room, BATCH)
             _forget_peak(server.pid)
             before = _peak_kb(server.pid)
             assert frozen.socket is not None
@@ -94,9 +94,7 @@ async def test_R7_a_frozen_reader_harms_nobody_and_recovers(tmp_path: Path) -> N
         print(f"cut after {stage.batches} batches, with {frozen.close_code}; {growth} KiB more")
         assert growth < MOST_GROWTH_KB
         assert frozen.close_code in (TOO_SLOW, 1006)
-        cursor = frozen.cursors[room]
-        assert cursor is not None
-        missed_from = cursor.seq
+        missed_from = frozen.position(room)
         await up.enter_async_context(frozen.session())
         assert frozen.recoveries in (["recovered"], ["truncated"])
         await stage.batch()

@@ -51,8 +51,7 @@ async def _kill_again_and_again(server: Server, load: Load, rng: random.Random) 
         await server.kill9()
         await server.restart()
         reader, channel = rng.choice(load.clients), rng.choice(load.channels)
-        cursor = reader.cursors[channel]
-        await reader.read_history(server, channel, max(0, cursor.seq - 100) if cursor else 0)
+        await reader.read_history(server, channel, max(0, reader.position(channel) - 100))
     await load.progress(max(1, ACKED - load.acked))
 
 

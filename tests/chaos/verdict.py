@@ -27,8 +27,7 @@ async def drained(clients: Iterable[Client], histories: Mapping[int, list[Item]]
         async with asyncio.timeout(DRAIN_SECONDS):
             for client in clients:
                 for ch in client.cursors:
-                    top = histories[ch][-1].seq
-                    await client.until(lambda c=client, ch=ch, top=top: c.has(ch, top))
+                    await client.reach(ch, histories[ch][-1].seq)
 
 
 def assert_faultless(

@@ -94,3 +94,15 @@ def test_losing_the_conversation_closes_the_socket() -> None:
 def test_the_server_never_pings() -> None:
     assert not CONVERSATIONS.pings
     assert CONVERSATIONS.ping({}) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "counts"),
+    [('"mine-1"', "mine-1"), ("17", None), ('""', None), ("null", None), ('"\\u0000"', None)],
+)
+def test_a_client_id_makes_a_post_repeatable_and_never_spoils_it(
+    given: str, counts: str | None
+) -> None:
+    frame = '{"content":"Hello","client_id":' + given + "}"
+    (request,) = CONVERSATIONS.decode(frame, Link("c", WHO, 1))
+    assert request == Request(SendMessage(1, "Hello", counts))

@@ -231,3 +231,15 @@ def test_losing_the_paths_room_closes_the_socket_and_losing_another_is_told() ->
 def test_the_server_never_pings() -> None:
     assert not ROOMS.pings
     assert ROOMS.ping({}) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "counts"),
+    [('"mine-1"', "mine-1"), ("17", None), ('""', None), ("null", None), ('"\\u0000"', None)],
+)
+def test_a_client_id_makes_a_post_repeatable_and_never_spoils_it(
+    given: str, counts: str | None
+) -> None:
+    frame = '{"type":"message","content":"Hello","client_id":' + given + "}"
+    (request,) = ROOMS.decode(frame, Link("c", WHO, 1))
+    assert request == Request(SendMessage(1, "Hello", counts))

@@ -13,6 +13,7 @@ from hubbub.core.commands import Command
 from hubbub.core.errors import BadFrame, DomainError, Invalid
 from hubbub.core.events import Envelope
 from hubbub.core.ids import KEY_CHARACTERS, MAX_INTEGER, MAX_KEY, ChannelId, ChannelRef, Who
+from hubbub.core.messages import check_client_id
 
 MAX_DEPTH = 32
 
@@ -97,6 +98,15 @@ class Dialect(Protocol):
     def ping(self, moved: dict[ChannelId, int]) -> bytes | None:
         """The server's ping, with the top `seq` of channels that moved; None where the protocol
         has none."""
+
+
+def usable_client_id(value: object) -> str | None:
+    """The `client_id` of a frame whose document does not know the field: one that would do for the
+    native protocol counts, anything else is the client's own business."""
+    try:
+        return check_client_id(value)
+    except Invalid:
+        return None
 
 
 T = TypeVar("T")

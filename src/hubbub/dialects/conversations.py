@@ -27,13 +27,22 @@ from hubbub.core.events import (
 from hubbub.core.ids import ChannelId, parse_ref
 from hubbub.core.messages import check_content
 from hubbub.core.times import plain
-from hubbub.dialects.base import Dialect, Link, Reader, Refused, Request, check_ref
+from hubbub.dialects.base import (
+    Dialect,
+    Link,
+    Reader,
+    Refused,
+    Request,
+    check_ref,
+    usable_client_id,
+)
 
 
 class _Content(msgspec.Struct):
     """Whatever `type` says: a frame is read by its content."""
 
     content: str
+    client_id: object = None
     conversation_id: object = None
     room_id: object = None
 
@@ -91,7 +100,9 @@ class Conversations(Dialect):
         try:
             if frame.conversation_id is not None or frame.room_id is not None:
                 _check_named(frame, link)
-            return (Request(SendMessage(link.channel, check_content(frame.content))),)
+            client_id = usable_client_id(frame.client_id)
+            command = SendMessage(link.channel, check_content(frame.content), client_id)
+            return (Request(command),)
         except Invalid as error:
             return (Refused(error),)
 

@@ -28,7 +28,15 @@ from hubbub.core.events import (
 from hubbub.core.ids import ChannelId, ChannelRef, parse_ref
 from hubbub.core.messages import check_content
 from hubbub.core.times import rfc3339
-from hubbub.dialects.base import Dialect, Link, Reader, Refused, Request, check_ref
+from hubbub.dialects.base import (
+    Dialect,
+    Link,
+    Reader,
+    Refused,
+    Request,
+    check_ref,
+    usable_client_id,
+)
 
 HISTORY = 50
 """How many of the latest messages somebody gets who comes into a room."""
@@ -46,9 +54,11 @@ class _Frame(Protocol):
 class _SendMessage(msgspec.Struct, tag="message"):
     content: str
     room_id: object = None
+    client_id: object = None
 
     def command(self, link: Link) -> Command:
-        return SendMessage(_room(self.room_id, link), check_content(self.content))
+        room, client_id = _room(self.room_id, link), usable_client_id(self.client_id)
+        return SendMessage(room, check_content(self.content), client_id)
 
 
 class _JoinRoom(msgspec.Struct, tag="join_room"):

@@ -1,0 +1,531 @@
+"""Coming into a channel while things happen there: nothing missing, nothing twice, nothing that is
+none of one's business, whatever is committed, published and read in whatever order.
+
+A script is a string of steps. `S`: storage reads what entering needs. `R`: the hub gets it. `C`:
+the next event is committed. `P`: the next one that was committed is published.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import pairwise, product
+
+import pytest
+
+from hubbub.core.answers import Entered, Recovery
+from hubbub.core.channels import Role
+from hubbub.core.commands import Enter
+from hubbub.core.errors import DomainError, NotAMember, NotConnected, Unavailable
+from hubbub.core.events import ChannelChanged, Durable, MemberJoined, MemberLeft, MessagePosted
+from hubbub.core.ids import ChannelId, Cursor, MessageId, Who
+from tests.hub.fakes import Gate, Place, Socket, Stage, turns
+from tests.support.samples import ALICE, BOB, CAROL, EPOCH, NOW, person
+
+ID = ChannelId(1)
+
+
+def said(content: str = "hi") -> MessagePosted:
+    return MessagePosted(ID, MessageId(0), person(ALICE), content, None, NOW)
+
+
+def came_in(who: Who) -> MemberJoined:
+    return MemberJoined(ID, person(who), Role.MEMBER, None, NOW)
+
+
+def went_out(who: Who) -> MemberLeft:
+    return MemberLeft(ID, person(who), None, NOW)
+
+
+def settings(*, private: bool, name: str = "General") -> ChannelChanged:
+    return ChannelChanged(ID, name, "", private, NOW)
+
+
+@cache
+def scripts(events: int) -> Sequence[str]:
+    """Every order in which entering and this many events can meet."""
+
+    def write(read: int, committed: int, published: int) -> Iterator[str]:
+        if (read, committed, published) == (2, events, events):
+            yield ""
+        if read < 2:
+            yield from ("SR"[read] + rest for rest in write(read + 1, committed, published))
+        if committed < events:
+            yield from ("C" + rest for rest in write(read, committed + 1, published))
+        if published < committed:
+            yield from ("P" + rest for rest in write(read, committed, published + 1))
+
+    return list(write(0, 0, 0))
+
+
+def test_there_are_as_many_orders_as_there_should_be() -> None:
+    assert [len(scripts(n)) for n in (0, 1, 2, 3)] == [1, 6, 30, 140]
+    assert len(set(scripts(3))) == 140
+
+
+@dataclass
+class Scene:
+    """A channel with three messages in it, somebody else there or not, and Bob at the door."""
+
+    before: Sequence[Durable] = (said("1"), said("2"), said("3"))
+    company_since: int | None = 1
+    member: bool = True
+    private: bool = False
+    stage: Stage = field(default_factory=Stage)
+    place: Place = field(init=False)
+    bob: Socket = field(init=False)
+
+    async def prepare(self) -> None:
+        members = [ALICE, BOB] if self.member else [ALICE]
+        self.place = self.stage.services.add(1, *members, private=self.private)
+        for number, event in enumerate(self.before):
+            if number == self.company_since:
+                await self.stage.connect(ALICE).enter(1)
+            self.stage.happen(self.place, event)
+        self.bob = self.stage.connect(BOB)
+
+    async def play(
+        self, script: str, events: Sequence[Durable], **options: object
+    ) -> Entered | DomainError:
+        """Enters by the script; what Bob was answered comes back."""
+        services = self.stage.services
+        gates = [services.hold("enter"), services.hold("entered")]
+        entering = self.bob.entering(1, **options)
+        await gates[0].reached.wait()
+        coming, committed = iter(events), iter(list[object]())
+        log = self.place.log
+        published = len(log)
+        for step in script:
+            match step:
+                case "S":
+                    gates[0].opened.set()
+                    await gates[1].reached.wait()
+                case "R":
+                    gates[1].opened.set()
+                    await turns()
+                case "C":
+                    self.place.commit(next(coming))
+                case "P":
+                    self.stage.publish(log[published])
+                    published += 1
+        del committed
+        await turns()
+        try:
+            return await entering
+        except DomainError as error:
+            return error
+
+    @property
+    def live(self) -> list[str]:
+        """What Bob was told after the answer; before it he is told nothing."""
+        lines = [line for line in self.bob.got if not line.startswith("UserCame")]
+        assert not lines or lines[0].startswith("in 1 at ")
+        return lines[1:]
+
+    @property
+    def inside(self) -> bool:
+        return ID in self.bob.connection.subscriptions
+
+
+def numbers(lines: Sequence[str]) -> list[int]:
+    """The `seq` of each event told."""
+    return [int(line.split()[0]) for line in lines if line[0].isdigit()]
+
+
+COMPANY = [None, 0, 1, 3]
+MESSAGES = (said("4"), said("5"), said("6"))
+
+
+@pytest.mark.parametrize("company_since", COMPANY)
+@pytest.mark.parametrize("seq", [0, 1, 2, 3])
+async def test_from_a_cursor_on_everything_comes_once_and_in_order(
+    seq: int, company_since: int | None
+) -> None:
+    for script in scripts(3):
+        scene = Scene(company_since=company_since)
+        await scene.prepare()
+        answer = await scene.play(script, MESSAGES, cursor=Cursor(EPOCH, seq))
+        assert isinstance(answer, Entered), script
+        missed = [envelope.seq for envelope in answer.events]
+        assert answer.recovery is Recovery.RECOVERED, script
+        assert missed == list(range(seq + 1, answer.seq + 1)), script
+        assert missed + numbers(scene.live) == list(range(seq + 1, 7)), script
+
+
+@pytest.mark.parametrize("company_since", COMPANY)
+async def test_without_a_cursor_live_goes_on_where_the_answer_stands(
+    company_since: int | None,
+) -> None:
+    for script in scripts(3):
+        scene = Scene(company_since=company_since)
+        await scene.prepare()
+        answer = await scene.play(script, MESSAGES, history=2)
+        assert isinstance(answer, Entered), script
+        assert (answer.recovery, list(answer.events)) == (None, []), script
+        assert numbers(scene.live) == list(range(answer.seq + 1, 7)), script
+        latest = [envelope.seq for envelope in answer.history]
+        assert latest == list(range(answer.seq + 1 - len(latest), answer.seq + 1)), script
+        # What storage is ahead by comes live, and may have pushed older ones out of the page.
+        assert len(latest) == 2 or len(latest) + len(scene.live) >= 2, script
+
+
+@pytest.mark.parametrize("cursor", [Cursor("another time", 2), Cursor(EPOCH, 99), Cursor("", 0)])
+@pytest.mark.parametrize("company_since", COMPANY)
+async def test_a_cursor_from_another_time_is_reset_and_live_goes_on(
+    cursor: Cursor, company_since: int | None
+) -> None:
+    for script in scripts(2):
+        scene = Scene(company_since=company_since)
+        await scene.prepare()
+        answer = await scene.play(script, MESSAGES[:2], cursor=cursor)
+        assert isinstance(answer, Entered), script
+        assert answer.recovery is Recovery.RESET, script
+        assert list(answer.events) == [], script
+        assert numbers(scene.live) == list(range(answer.seq + 1, 6)), script
+
+
+@pytest.mark.parametrize("company_since", [None, 2])
+async def test_what_is_too_much_comes_as_its_newest_part_without_a_hole(
+    company_since: int | None,
+) -> None:
+    for script in scripts(3):
+        scene = Scene(company_since=company_since)
+        await scene.prepare()
+        scene.stage.services.most = 2
+        answer = await scene.play(script, MESSAGES, cursor=Cursor(EPOCH, 0))
+        assert isinstance(answer, Entered), script
+        assert answer.recovery is Recovery.TRUNCATED, script
+        missed = [envelope.seq for envelope in answer.events]
+        told = missed + numbers(scene.live)
+        assert told == list(range(told[0], 7)), script
+        assert missed == list(range(told[0], answer.seq + 1)), script
+
+
+async def test_recovery_reads_storage_only_where_memory_does_not_reach() -> None:
+    for company_since, seq, from_memory in [(None, 3, False), (1, 1, True), (1, 0, False)]:
+        scene = Scene(company_since=company_since)
+        await scene.prepare()
+        await scene.play("SR", (), cursor=Cursor(EPOCH, seq))
+        asked = scene.stage.services.called("enter")[-1]
+        assert isinstance(asked, Enter)
+        assert (asked.cursor is None) == from_memory
+
+
+# Who may come in changes meanwhile
+
+
+@pytest.mark.parametrize(
+    ("member", "private", "events", "last_allowed"),
+    [
+        (True, True, (said(), went_out(BOB), said("secret")), 5),
+        (True, False, (went_out(BOB), settings(private=True), said("secret")), 5),
+        (False, False, (said(), settings(private=True), said("secret")), 5),
+        (True, True, (went_out(BOB), said("secret"), said("secret")), 4),
+    ],
+)
+@pytest.mark.parametrize("company_since", [None, 1])
+@pytest.mark.parametrize("cursor", [None, Cursor(EPOCH, 2)])
+async def test_whoever_may_not_be_there_any_more_is_out_and_told_nothing_more(
+    member: bool,
+    private: bool,
+    events: Sequence[Durable],
+    last_allowed: int,
+    company_since: int | None,
+    cursor: Cursor | None,
+) -> None:
+    for script in scripts(3):
+        scene = Scene(company_since=company_since, member=member, private=private)
+        await scene.prepare()
+        answer = await scene.play(script, events, cursor=cursor, history=5)
+        assert not scene.inside, script
+        told = numbers(scene.bob.got)
+        if isinstance(answer, Entered):
+            assert "out of 1 General" in scene.live, script
+            told += [envelope.seq for envelope in (*answer.events, *answer.history)]
+        else:
+            assert isinstance(answer, NotAMember), script
+            assert scene.bob.got == [], script
+        assert max(told, default=0) <= last_allowed, script
+
+
+@pytest.mark.parametrize(
+    ("member", "events"),
+    [
+        (True, (went_out(BOB), came_in(BOB), said())),
+        (False, (settings(private=True), settings(private=False), said())),
+        (False, (settings(private=True), came_in(BOB), said())),
+    ],
+)
+@pytest.mark.parametrize("company_since", [None, 1])
+async def test_whoever_was_out_and_in_again_is_inside_or_knows_that_they_are_not(
+    member: bool, events: Sequence[Durable], company_since: int | None
+) -> None:
+    for script in scripts(3):
+        scene = Scene(company_since=company_since, member=member)
+        await scene.prepare()
+        answer = await scene.play(script, events, cursor=Cursor(EPOCH, 2))
+        if not isinstance(answer, Entered):
+            assert isinstance(answer, NotAMember), script
+            assert not scene.inside, script
+        elif scene.inside:
+            missed = [envelope.seq for envelope in answer.events]
+            assert missed + numbers(scene.live) == [3, 4, 5, 6], script
+        else:
+            assert "out of 1 General" in scene.live, script
+
+
+@pytest.mark.parametrize("company_since", [None, 1])
+async def test_whoever_was_out_and_in_again_before_the_hub_hears_may_enter(
+    company_since: int | None,
+) -> None:
+    scene = Scene(company_since=company_since)
+    await scene.prepare()
+    answer = await scene.play("SCPCPR", (went_out(BOB), came_in(BOB)))
+    assert isinstance(answer, Entered)
+    assert scene.inside
+
+
+@pytest.mark.parametrize("company_since", [None, 1])
+async def test_whoever_becomes_a_member_meanwhile_enters_as_one(company_since: int | None) -> None:
+    for script in scripts(2):
+        scene = Scene(company_since=company_since, member=False)
+        await scene.prepare()
+        answer = await scene.play(script, (came_in(BOB), said()))
+        assert isinstance(answer, Entered), script
+        subscription = scene.bob.connection.subscriptions[ID]
+        assert (subscription.member, subscription.may_post) == (True, True), script
+
+
+@pytest.mark.parametrize("company_since", [None, 1])
+async def test_a_channel_renamed_meanwhile_has_its_new_name(company_since: int | None) -> None:
+    for script in scripts(2):
+        scene = Scene(company_since=company_since)
+        await scene.prepare()
+        await scene.play(script, (settings(private=False, name="Lounge"), said()))
+        known = scene.stage.hub.channel(ID)
+        assert known is not None
+        assert known.name == "Lounge", script
+
+
+async def test_that_somebody_else_leaves_meanwhile_stops_nobody() -> None:
+    for script in scripts(2):
+        scene = Scene()
+        await scene.prepare()
+        answer = await scene.play(script, (went_out(CAROL), said()), cursor=Cursor(EPOCH, 3))
+        assert isinstance(answer, Entered), script
+        assert scene.inside, script
+
+
+# Entering again, and going while entering
+
+
+@pytest.mark.parametrize("seq", [1, 3])
+async def test_entering_again_goes_on_from_the_new_cursor(seq: int) -> None:
+    for script in scripts(3):
+        scene = Scene()
+        await scene.prepare()
+        await scene.bob.enter(1)
+        await turns()
+        scene.bob.sink.writes.clear()
+        answer = await scene.play(script, MESSAGES, cursor=Cursor(EPOCH, seq))
+        assert isinstance(answer, Entered), script
+        missed = [envelope.seq for envelope in answer.events]
+        assert missed + numbers(scene.live) == list(range(seq + 1, 7)), script
+        assert len(scene.stage.hub._feeds[ID].of(BOB.id)) == 1, script
+
+
+async def test_entering_again_is_no_second_arrival() -> None:
+    scene = Scene()
+    await scene.prepare()
+    for _ in range(3):
+        await scene.bob.enter(1, presence=False)
+    alice = scene.stage.hub._feeds[ID].of(ALICE.id)[0].sink
+    await turns()
+    assert [line for line in alice.got if "Came bob" in line] == ["UserCame bob"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("error", [Unavailable("not now"), NotAMember("no")])
+async def test_whoever_is_refused_when_entering_again_is_out(error: DomainError) -> None:
+    scene = Scene()
+    await scene.prepare()
+    await scene.bob.enter(1)
+    scene.stage.services.fail("enter", error)
+    with pytest.raises(type(error)):
+        await scene.bob.enter(1)
+    assert not scene.inside
+    assert scene.stage.hub._feeds[ID].of(BOB.id) == []
+    assert len(scene.stage.services.called("go")) == 1
+
+
+@pytest.mark.parametrize("held", ["resolve", "enter", "entered"])
+@pytest.mark.parametrize("again", [True, False])
+async def test_a_socket_that_goes_while_entering_is_in_no_channel(held: str, again: bool) -> None:
+    scene = Scene(company_since=None)
+    await scene.prepare()
+    if again:
+        await scene.bob.enter(1)
+    gate = scene.stage.services.hold(held)
+    entering = scene.bob.entering(1)
+    await gate.reached.wait()
+    scene.stage.hub.remove(scene.bob.connection)
+    gate.opened.set()
+    with pytest.raises(NotConnected):
+        await entering
+    assert scene.bob.connection.subscriptions == {}
+    assert scene.stage.hub._feeds == {}
+    assert len(scene.stage.services.called("come")) == len(scene.stage.services.called("go"))
+
+
+@pytest.mark.parametrize("held", ["resolve", "enter", "entered"])
+async def test_entering_that_is_given_up_leaves_nothing_behind(held: str) -> None:
+    scene = Scene(company_since=None)
+    await scene.prepare()
+    gate = scene.stage.services.hold(held)
+    entering = scene.bob.entering(1)
+    await gate.reached.wait()
+    entering.cancel()
+    await turns()
+    scene.stage.hub.remove(scene.bob.connection)
+    assert scene.stage.hub._feeds == {}
+    assert scene.stage.services.called("come") == []
+
+
+# Everything at once
+
+
+@dataclass
+class Visitor:
+    """Somebody who comes and goes, and a record of what they should be able to rely on."""
+
+    socket: Socket
+    who: Who
+    entering: object = None
+    cursor: int | None = None
+    read: int = 0
+
+    def check(self, allowed: Sequence[set[int]]) -> None:
+        """Goes through all that came since the last time."""
+        for line in self.socket.got[self.read :]:
+            self.read += 1
+            if line.startswith("in "):
+                self.cursor = int(line.split()[-1])
+            elif line.startswith("out "):
+                self.cursor = None
+            elif line[0].isdigit():
+                assert self.cursor is not None, f"{line} while outside"
+                seq = int(line.split()[0])
+                assert seq == self.cursor + 1, f"{line} after {self.cursor}"
+                assert self.who.id in allowed[seq - 1], f"{line} is none of their business"
+                self.cursor = seq
+
+
+class Fair:
+    """Three visitors, one channel, chance."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.stage = Stage()
+        self.place = self.stage.services.add(1, ALICE, BOB, private=bool(seed % 2))
+        self.allowed = [self._allowed()]
+        self.published = 0
+        self.gates: list[Gate] = []
+        self.visitors = [Visitor(self.stage.connect(w), w) for w in (ALICE, BOB, CAROL)]
+
+    def _allowed(self) -> set[int]:
+        everybody = {ALICE.id, BOB.id, CAROL.id}
+        return set(self.place.members) if self.place.channel.private else everybody
+
+    def commit(self) -> None:
+        who = self.chance.choice([BOB, CAROL])
+        change = went_out(who) if who.id in self.place.members else came_in(who)
+        private = settings(private=not self.place.channel.private)
+        self.place.commit(self.chance.choice([said(), said(), said(), change, private]))
+        self.allowed.append(self._allowed())
+
+    def publish(self) -> None:
+        upto = self.chance.randint(self.published, len(self.place.log))
+        self.stage.publish(*self.place.log[self.published : upto])
+        self.published = upto
+
+    def enter(self, visitor: Visitor) -> None:
+        seq = self.chance.choice([None, visitor.cursor, 0])
+        cursor = None if seq is None else Cursor(EPOCH, seq)
+        for call in ("enter", "entered"):
+            if self.chance.random() < 0.7:
+                self.gates.append(self.stage.services.hold(call))
+        visitor.entering = self.stage.hub and self._entering(visitor, cursor)
+
+    def _entering(self, visitor: Visitor, cursor: Cursor | None) -> object:
+        import asyncio
+
+        return asyncio.create_task(self._enter(visitor, cursor))
+
+    async def _enter(self, visitor: Visitor, cursor: Cursor | None) -> None:
+        socket = visitor.socket
+        began = len(self.place.log)
+        try:
+            entered = await socket.enter(1, cursor=cursor)
+        except NotAMember:
+            socket.connection.queue(b"\x81\x08out of 1")
+            return
+        finally:
+            visitor.entering = None
+        since = range(min(entered.seq, began), len(self.allowed))
+        assert any(visitor.who.id in self.allowed[seq] for seq in since)
+        if cursor is not None:
+            seqs = [e.seq for e in entered.events]
+            assert seqs == list(range(cursor.seq + 1, entered.seq + 1))
+
+    async def run(self, steps: int) -> None:
+        for _ in range(steps):
+            visitor = self.chance.choice(self.visitors)
+            match self.chance.randrange(6):
+                case 0 | 1:
+                    self.commit()
+                case 2:
+                    self.publish()
+                case 3 if visitor.entering is None:
+                    self.enter(visitor)
+                case 4 if self.gates:
+                    self.gates.pop(self.chance.randrange(len(self.gates))).opened.set()
+                case 5 if visitor.entering is None:
+                    if self.stage.hub.exit(visitor.socket.connection, ID) is not None:
+                        visitor.socket.connection.queue(b"\x81\x08out of 1")
+            if self.chance.random() < 0.5:
+                await turns()
+                self.check()
+        self.stage.services._gates.clear()
+        for gate in self.gates:
+            gate.opened.set()
+        self.stage.publish(*self.place.log[self.published :])
+        await turns(20)
+        self.check()
+
+    def check(self) -> None:
+        for visitor in self.visitors:
+            visitor.check(self.allowed)
+
+
+@pytest.mark.parametrize("block", range(4))
+async def test_whatever_happens_everybody_inside_misses_nothing_and_nobody_outside_hears(
+    block: int,
+) -> None:
+    for seed in range(100 * block, 100 * block + 100):
+        fair = Fair(seed)
+        await fair.run(60)
+        for visitor in fair.visitors:
+            inside = ID in visitor.socket.connection.subscriptions
+            assert inside == (visitor.cursor is not None), seed
+            if inside:
+                assert visitor.cursor == len(fair.place.log), seed
+                assert visitor.who.id in fair.allowed[-1], seed
+
+
+def test_the_orders_of_a_script_are_kept() -> None:
+    for script in scripts(3):
+        assert script.index("S") < script.index("R")
+        for taken, given in product([script], pairwise("CP")):
+            assert all(
+                taken[: n + 1].count(given[1]) <= taken[: n + 1].count(given[0])
+                for n in range(len(taken))
+            )
