@@ -5,14 +5,17 @@ import json
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bench.comparisons import Comparison, evaluate
+from bench.fixture import prepare
 from bench.loader import Answer, Load, loading
+from bench.measure import Kind, Sample, Subject, Workload
 from bench.programs import Programs, build
-from bench.servers import floor, process_cpu, running
+from bench.servers import floor, hubbub, process_cpu, running
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
@@ -134,6 +137,42 @@ async def test_an_error_ends_the_sending_and_is_refused(programs: Programs, tmp_
     counted = await converse(programs, Native(refused="m00000004"), tmp_path)
     assert counted.refused > 0
     assert counted.acks < counted.messages
+
+
+def test_the_fixture_lets_everybody_into_their_room(programs: Programs, tmp_path: Path) -> None:
+    made = prepare(tmp_path / "data", rooms=2, members_per_room=3)
+    rooms = zip(made.channels, made.tokens, strict=True)
+    plan = [(str(channel), token) for channel, tokens in rooms for token in tokens]
+    with running(hubbub(tmp_path / "data", made.secret), tmp_path, CORE) as server:
+        load = Load("native", plan, in_flight=4)
+        counted = exchange(programs, load, server.port, tmp_path, 10)
+    assert (counted.messages, counted.acks, counted.deliveries) == (20, 20, 60)
+    assert not counted.faulty
+
+
+def test_a_ratio_is_of_one_round_and_the_median_of_the_rounds() -> None:
+    comparison = Comparison(
+        "label",
+        Workload(Kind.CONNECT, (Subject.HUBBUB, Subject.BARE)),
+        "s",
+        lambda sample: sample.cpu,
+        Subject.BARE,
+        lambda sample: sample.cpu,
+        limit=3.0,
+    )
+    figures = [(2.0, 1.0), (30.0, 10.0), (4.0, 1.0)]
+    rounds = [
+        {
+            subject: Sample(comparison.workload, subject, 1, 0, 0, 1.0, cpu, 0.0, 0, "")
+            for subject, cpu in zip(comparison.workload.subjects, pair, strict=True)
+        }
+        for pair in figures
+    ]
+    result = evaluate(comparison, rounds)
+    assert (result.value, result.other, result.ratio) == (4.0, 1.0, 3.0)
+    assert (result.low, result.high, result.met) == (2.0, 4.0, True)
+    assert replace(result, limit=2.9).met is False
+    assert replace(result, limit=2.9, at_least=True).met is True
 
 
 def test_the_cpu_clock_of_a_process_is_the_one_the_kernel_reports() -> None:

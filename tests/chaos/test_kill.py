@@ -13,7 +13,7 @@ from tests.chaos.record import Acked, Received, Record, Unknown
 from tests.chaos.verdict import assert_faultless, drained, final_histories
 from tests.support.server import NO_LIMITS, Server, running_server
 
-KILLS = 16
+KILLS = 20
 ACKED = 5000
 CLIENTS = 10
 CHANNELS = 5
