@@ -1,6 +1,7 @@
 """The command line: `hubbub serve`, `hubbub migrate`, `hubbub admin create`."""
 
 import asyncio
+import gc
 import getpass
 import logging
 import sys
@@ -152,6 +153,9 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if not self.started or not self.servers:
             return
+        # What start-up made stays; the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
         host = self._settings.host
         port = self.servers[0].sockets[0].getsockname()[1]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"

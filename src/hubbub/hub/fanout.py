@@ -12,18 +12,29 @@ MOST_IN_A_MESSAGE = 32 * 1024
 """Lines are gathered into messages of about this size: clients limit what they accept."""
 
 
-def tell_everybody(feed: Feed, batch: Sequence[Envelope]) -> None:
-    """Queues durable events to every socket in the channel. This is the hot path: whatever is done
-    here is done for every delivery."""
+def tell_everybody(feed: Feed, batch: Sequence[Envelope], *, alone: bool) -> None:
+    """Gives durable events to every socket in the channel. This is the hot path: whatever is done
+    here is done for every delivery.
+
+    `alone` says that no other channel has anything to tell in this turn: then a socket for which
+    nothing is queued is written to at once, which is its one write of the turn.
+    """
     for dialect, group in feed.subscribers.values():
         frames = encode(dialect, batch)
         if not frames:
             continue
-        for connection in group:
-            out = connection.out
-            if not out:
-                connection.on_dirty(connection)
-            out.append(frames)
+        if alone:
+            for connection in group:
+                if (
+                    connection.out
+                    or connection.backlog is not None
+                    or connection.corked
+                    or not connection.sink.write(frames)
+                ):
+                    connection.queue(frames)
+        else:
+            for connection in group:
+                connection.queue(frames)
 
 
 def tell_fleeting(feed: Feed, envelope: Envelope) -> None:

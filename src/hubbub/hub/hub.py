@@ -265,8 +265,9 @@ class Hub:
             told = feed.take(envelope, partial(self._fetch, feed))
             if told:
                 ready.setdefault(feed, []).extend(told)
+        alone = len(ready) == 1
         for feed, batch in ready.items():
-            self._tell(feed, batch)
+            self._tell(feed, batch, alone)
 
     def on_notice(self, notice: Notice) -> None:
         """Closes the sockets of a login that ended or an account that is gone."""
@@ -280,10 +281,10 @@ class Hub:
                 case AccountDisabled(user=user) if who.id == user:
                     connection.close(4000, "account disabled")
 
-    def _tell(self, feed: Feed, batch: Sequence[Envelope]) -> None:
+    def _tell(self, feed: Feed, batch: Sequence[Envelope], alone: bool) -> None:
         durable = [envelope for envelope in batch if envelope.seq]
         if durable:
-            tell_everybody(feed, durable)
+            tell_everybody(feed, durable, alone=alone)
         for envelope in batch:
             if not envelope.seq:
                 tell_fleeting(feed, envelope)
