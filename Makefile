@@ -46,8 +46,8 @@ check: $(VENV)/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-timing
-	@$(PYTEST) -q -m "not system"
+	@$(BIN)/lint-imports --no-logo
+	@$(PYTEST) -q -n auto --dist loadfile -m "not system"
 
 test: setup check
 	@$(PYTEST) -q -m system

@@ -11,7 +11,7 @@ from tests.chaos.checker import Access
 from tests.chaos.client import Client
 from tests.chaos.record import Acked, Received, Record, Unknown
 from tests.chaos.verdict import assert_faultless, drained, final_histories
-from tests.support.server import NO_LIMITS, Server, running_server
+from tests.support.server import NO_LIMITS, Account, Server, running_server
 
 KILLS = 20
 ACKED = 5000
@@ -23,9 +23,8 @@ IN_FLIGHT = 4
 class Load:
     """Clients that publish without a pause, each `IN_FLIGHT` messages at a time, until stopped."""
 
-    def __init__(self, clients: list[Client], channels: list[int], rng: random.Random) -> None:
+    def __init__(self, clients: list[Client], rng: random.Random) -> None:
         self.clients = clients
-        self.channels = channels
         self.acked = 0
         self.stopped = False
         self._rng = rng
@@ -34,7 +33,7 @@ class Load:
     async def publish(self, client: Client) -> None:
         while not self.stopped:
             number = next(self._number)
-            channel = self._rng.choice(self.channels)
+            channel = self._rng.choice(list(client.cursors))
             await client.publish(channel, f"{client.p} says {number}", f"{client.p}-{number}")
             self.acked += 1
 
@@ -45,12 +44,23 @@ class Load:
             await asyncio.sleep(0.002)
 
 
+async def _channels(server: Server, accounts: list[Account]) -> dict[int, list[Account]]:
+    """Rooms with their members: everybody, and half of them in a private one."""
+    owner, half = accounts[0], accounts[: CLIENTS // 2]
+    rooms = {}
+    for n in range(CHANNELS - 1):
+        rooms[await server.channel(owner, f"room {n}", accounts[1:])] = accounts
+    rooms[await server.channel(owner, "private", half[1:], private=True)] = half
+    return rooms
+
+
 async def _kill_again_and_again(server: Server, load: Load, rng: random.Random) -> None:
     for _ in range(KILLS):
         await load.progress(rng.randrange(1, 2 * ACKED // KILLS))
         await server.kill9()
         await server.restart()
-        reader, channel = rng.choice(load.clients), rng.choice(load.channels)
+        reader = rng.choice(load.clients)
+        channel = rng.choice(list(reader.cursors))
         await reader.read_history(server, channel, max(0, reader.position(channel) - 100))
     await load.progress(max(1, ACKED - load.acked))
 
@@ -78,11 +88,14 @@ async def test_R1_kill_9_under_load_loses_nothing_acknowledged(tmp_path: Path) -
     record = Record()
     async with running_server(data=tmp_path / "data", env=NO_LIMITS) as server:
         accounts = [await server.account(f"user{n}") for n in range(CLIENTS)]
-        channels = [
-            await server.channel(accounts[0], f"room {n}", accounts[1:]) for n in range(CHANNELS)
+        channels = await _channels(server, accounts)
+        clients = [
+            Client(
+                who.name, who, server.ws, [ch for ch, of in channels.items() if who in of], record
+            )
+            for who in accounts
         ]
-        clients = [Client(who.name, who, server.ws, channels, record) for who in accounts]
-        load = Load(clients, channels, rng)
+        load = Load(clients, rng)
         async with asyncio.TaskGroup() as background:
             connections = [background.create_task(client.run()) for client in clients]
             async with asyncio.TaskGroup() as publishing:
@@ -92,7 +105,7 @@ async def test_R1_kill_9_under_load_loses_nothing_acknowledged(tmp_path: Path) -
                 load.stopped = True
             histories = await final_histories(server, dict.fromkeys(channels, accounts[0]))
             await drained(clients, histories)
-            access = [Access(who.name, channel) for who in accounts for channel in channels]
+            access = [Access(who.name, channel) for channel, of in channels.items() for who in of]
             assert_faultless(record, histories, access, tmp_path)
             for connection in connections:
                 connection.cancel()

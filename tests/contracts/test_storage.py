@@ -196,9 +196,7 @@ async def test_whatever_is_mixed_every_channel_stays_dense(
     for room in rooms:
         log = await stored.log(people[0], room)
         assert [e for e in stored.published if e.channel == room.id and e.seq] == log[room.seq :]
-        messages |= {
-            (room.id, e.seq): e.event for e in log if isinstance(e.event, MessagePosted)
-        }
+        messages |= {(room.id, e.seq): e.event for e in log if isinstance(e.event, MessagePosted)}
     named = [(m.channel, m.sender, m.client_id) for m in messages.values() if m.client_id]
     assert len(named) == len(set(named))
     answers = [answer for answer in stored.told if isinstance(answer, Posted)]

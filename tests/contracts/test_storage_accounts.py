@@ -41,7 +41,7 @@ async def test_an_account_is_kept_as_it_was_made(stored: Stored) -> None:
         ("alice", "ALICE"),
         ("straße", "STRASSE"),
         ("ΟΔΥΣΣΕΥΣ", "οδυσσευς"),
-        ("ﬁne", "FINE"),  # noqa: RUF001
+        ("ﬁne", "FINE"),
         ("ａlice", "alice"),  # noqa: RUF001
         ("e\u0301mile", "ÉMILE"),
     ],

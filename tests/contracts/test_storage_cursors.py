@@ -28,7 +28,14 @@ async def test_a_cursor_moves_forward_only(stored: Stored) -> None:
 
 @pytest.mark.parametrize(
     ("read", "delivered", "expected"),
-    [(0, 0, (2, 2)), (4, 0, (4, 4)), (0, 5, (2, 5)), (3, 5, (3, 5)), (5, 3, (5, 5)), (0, 1, (2, 2))],
+    [
+        (0, 0, (2, 2)),
+        (4, 0, (4, 4)),
+        (0, 5, (2, 5)),
+        (3, 5, (3, 5)),
+        (5, 3, (5, 5)),
+        (0, 1, (2, 2)),
+    ],
 )
 async def test_what_was_read_was_delivered(
     stored: Stored, read: int, delivered: int, expected: tuple[int, int]

@@ -68,7 +68,9 @@ async def test_walking_back_page_by_page_finds_every_message_once(stored: Stored
     alice, room, _ = await two_rooms(stored)
     found: list[Envelope] = []
     before = None
-    while page := (await stored.storage.history(alice, ReadHistory(room.key, before, limit=2))).messages:
+    while page := (
+        await stored.storage.history(alice, ReadHistory(room.key, before, limit=2))
+    ).messages:
         found = [*page, *found]
         oldest = page[0].event
         assert isinstance(oldest, MessagePosted)
@@ -80,7 +82,9 @@ async def test_events_after_a_seq_come_oldest_first(stored: Stored) -> None:
     alice, room, _ = await two_rooms(stored)
     log = await stored.log(alice, room)
     for after in range(len(log) + 2):
-        assert list(await stored.storage.events(alice, room.key, after, 3)) == log[after : after + 3]
+        assert (
+            list(await stored.storage.events(alice, room.key, after, 3)) == log[after : after + 3]
+        )
 
 
 async def test_a_gap_is_filled_exactly_and_for_nobody_in_particular(stored: Stored) -> None:
@@ -128,7 +132,11 @@ async def test_entering_a_channel_in_which_nothing_happened_hands_out_its_positi
     lobby = await stored.storage.ensure_channel("lobby", "Lobby", guests=True)
     for cursor in (None, Cursor(lobby.epoch, 0)):
         entered = await stored.storage.enter(stranger(1), Enter(lobby.id, cursor), *PLENTY)
-        assert (entered.seq, entered.channel.epoch, entered.events) == (0, lobby.epoch, [] if cursor else ())
+        assert (entered.seq, entered.channel.epoch, entered.events) == (
+            0,
+            lobby.epoch,
+            [] if cursor else (),
+        )
         assert entered.recovery is (Recovery.RECOVERED if cursor else None)
 
 
@@ -219,7 +227,9 @@ async def test_nobody_reads_a_private_channel_in_any_other_way(stored: Stored) -
     assert await refusal(stored.storage.events(bob, room.key, 0, 10)) == "not_a_member"
     assert await refusal(stored.storage.history(alice, ReadHistory(99))) == "unknown_channel"
     assert await refusal(stored.storage.events(alice, "nowhere", 0, 10)) == "unknown_channel"
-    assert await refusal(stored.storage.backfill(replace(room, id=99).id, 0, 1)) == "unknown_channel"
+    assert (
+        await refusal(stored.storage.backfill(replace(room, id=99).id, 0, 1)) == "unknown_channel"
+    )
 
 
 async def test_entering_sees_one_moment_however_busy_the_channel_is(stored: Stored) -> None:

@@ -156,7 +156,9 @@ def test_the_table_asks_for_every_command_of_everybody_everywhere() -> None:
     assert {type(c) for c in COMMANDS.values()} == set(ChannelChange.__args__)
 
 
-@pytest.mark.parametrize("command", [AddMember(1, BOB.id), RemoveMember(1, BOB.id), COMMANDS["promote"]])
+@pytest.mark.parametrize(
+    "command", [AddMember(1, BOB.id), RemoveMember(1, BOB.id), COMMANDS["promote"]]
+)
 def test_a_command_about_nobody_is_refused(command: ChannelChange) -> None:
     nobody = replace(state(OWNER), target=None)
     assert refusal(nobody, ALICE, command) == "unknown_user"
@@ -167,7 +169,9 @@ def test_a_command_about_a_stranger_is_refused_by_name(command: ChannelChange) -
     assert refusal(state(OWNER), ALICE, command) == "unknown_member"
 
 
-@pytest.mark.parametrize("command", [AddMember(1, BOB.id), RemoveMember(1, BOB.id), COMMANDS["promote"]])
+@pytest.mark.parametrize(
+    "command", [AddMember(1, BOB.id), RemoveMember(1, BOB.id), COMMANDS["promote"]]
+)
 def test_whoever_may_not_ask_does_not_learn_whether_somebody_exists(
     command: ChannelChange,
 ) -> None:

@@ -32,7 +32,7 @@ pure = settings(deadline=None, derandomize=True)
         ("1_000", "1_000"),
         (" 1", " 1"),
         ("1\n", "1\n"),
-        ("٣", "٣"),  # noqa: RUF001  # a digit to Python, and to nobody's id
+        ("٣", "٣"),  # a digit to Python, and to nobody's id
         ("²", "²"),
     ],
 )

@@ -27,7 +27,18 @@ def code(check: object, *arguments: object) -> str:
 
 @pytest.mark.parametrize(
     "content",
-    ["a", " a ", "\ta\n", "é", "👩‍👩‍👧", "\u202e", "\ufeff", "\u200b", "x" * MAX_CONTENT, "😀" * MAX_CONTENT],
+    [
+        "a",
+        " a ",
+        "\ta\n",
+        "é",
+        "👩‍👩‍👧",
+        "\u202e",
+        "\ufeff",
+        "\u200b",
+        "x" * MAX_CONTENT,
+        "😀" * MAX_CONTENT,
+    ],
 )
 def test_content_is_posted_as_it_came(content: str) -> None:
     assert check_content(content) is content
@@ -75,7 +86,9 @@ def test_a_client_id_is_any_short_string(client_id: str) -> None:
     assert check_client_id(client_id) is client_id
 
 
-@pytest.mark.parametrize("client_id", ["", "x" * (MAX_CLIENT_ID + 1), 1, True, b"a", "\x00", "\ud800"])
+@pytest.mark.parametrize(
+    "client_id", ["", "x" * (MAX_CLIENT_ID + 1), 1, True, b"a", "\x00", "\ud800"]
+)
 def test_a_client_id_that_is_no_short_string_is_refused(client_id: object) -> None:
     assert code(check_client_id, client_id) == "invalid_client_id"
 

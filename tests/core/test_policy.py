@@ -19,10 +19,9 @@ PLACES = {
     "direct": channel(kind=Kind.DIRECT),
 }
 
-# y: may. Otherwise the code of the refusal.
+# y: may. n: `NotAMember`. Otherwise the code of the refusal.
 CODES = {
     "g": "guests_not_allowed",
-    "n": "not_a_member",
     "f": "forbidden",
     "d": "direct_chat",
 }
@@ -89,8 +88,9 @@ def standing(kind: str) -> tuple[Who, Membership | None]:
 def verdict(who: Who, action: Action, place: Channel, mine: Membership | None) -> str:
     try:
         authorize(who, action, place, mine)
+    except NotAMember:
+        return "n"
     except Forbidden as error:
-        assert isinstance(error, NotAMember) == (error.code == "not_a_member")
         return next(letter for letter, code in CODES.items() if code == error.code)
     return "y"
 

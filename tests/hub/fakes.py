@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -385,12 +385,16 @@ class Stage:
         path: ChannelRef | None = None,
     ) -> Socket:
         """A socket that has been taken up."""
-        self._sockets += 1
-        link = Link(f"c{self._sockets}", who, path)
+        link = Link(f"c{self.number()}", who, path)
         sink = FakeSink()
         connection = Connection(link, dialect or self.plain, sink, address, self.hub.dirty)
         self.hub.add(connection)
         return Socket(self.hub, connection, sink)
+
+    def number(self) -> int:
+        """The number of another socket."""
+        self._sockets += 1
+        return self._sockets
 
     def publish(self, *envelopes: Envelope) -> None:
         """What one commit brought."""
@@ -399,6 +403,17 @@ class Stage:
     def happen(self, place: Place, *events: Durable) -> None:
         """Commits events and publishes them together."""
         self.publish(*[place.commit(event) for event in events])
+
+
+async def inside(stage: Stage, *people: Who, **options: Any) -> list[Socket]:
+    """Sockets that are in channel 1 and have forgotten how they got there."""
+    sockets = [stage.connect(who) for who in people]
+    for socket in sockets:
+        await socket.enter(1, **options)
+    await turns()
+    for socket in sockets:
+        socket.sink.writes.clear()
+    return sockets
 
 
 Asgi = dict[str, Any]
@@ -431,6 +446,3 @@ class FakeServer:
             yield
         finally:
             self.free.set()
-
-
-Waiting = Awaitable[None]

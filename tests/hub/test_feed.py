@@ -12,7 +12,7 @@ from hubbub.dialects.base import Link
 from hubbub.hub.connection import Connection, Subscription
 from hubbub.hub.feed import RING_BYTES, RING_EVENTS, Feed
 from tests.hub.fakes import FakeSink, Plain
-from tests.support.samples import ALICE, BOB, joined, posted
+from tests.support.samples import ALICE, BOB, came_in, numbered, posted
 
 
 class Followed:
@@ -210,8 +210,8 @@ def test_the_ring_holds_so_many_bytes_and_no_more() -> None:
 def test_events_that_are_no_messages_are_in_the_ring_as_well() -> None:
     feed = Feed(ChannelId(1))
     feed.last = 0
-    feed.take(joined(1, ALICE), lambda *gap: None)
-    assert feed.since(0) == [joined(1, ALICE)]
+    feed.take(numbered(1, came_in(ALICE)), lambda *gap: None)
+    assert feed.since(0) == [numbered(1, came_in(ALICE))]
 
 
 # The sockets

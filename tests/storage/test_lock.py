@@ -88,12 +88,20 @@ def test_the_lock_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
 
 def test_children_do_not_inherit_the_lock(tmp_path: Path) -> None:
     lock = DataLock(tmp_path / "db")
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
+    child = subprocess.Popen(
+        [sys.executable, "-c", "print('up', flush=True); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        close_fds=False,
+        text=True,
+    )
     try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "up\n"
         lock.release()
         DataLock(tmp_path / "db").release()
     finally:
-        child.communicate(b"\n")
+        child.communicate("\n")
 
 
 async def test_a_storage_holds_the_lock_until_it_is_closed(tmp_path: Path) -> None:

@@ -108,7 +108,8 @@ def test_a_transaction_that_writes_has_the_lock_from_its_beginning(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "name", ["a b", "100%", "%41", "a#b", "what?", "a&b=c", "é", "😀", "it's", 'say "so"', "[x]", ";"]
+    "name",
+    ["a b", "100%", "%41", "a#b", "what?", "a&b=c", "é", "😀", "it's", 'say "so"', "[x]", ";"],
 )
 async def test_a_folder_may_be_called_anything(tmp_path: Path, name: str) -> None:
     path = tmp_path / name / f"{name}.db"
@@ -155,7 +156,9 @@ def a_table_short(path: Path) -> None:
         connection.execute(text("DROP TABLE connections"))
 
 
-@pytest.mark.parametrize("spoil", [garbage, a_folder, from_the_future, somebody_elses, a_table_short])
+@pytest.mark.parametrize(
+    "spoil", [garbage, a_folder, from_the_future, somebody_elses, a_table_short]
+)
 async def test_a_file_that_cannot_be_used_is_refused_and_let_go(
     tmp_path: Path, spoil: Callable[[Path], None]
 ) -> None:

@@ -58,35 +58,35 @@ def membership(who: Who, role: Role = Role.MEMBER) -> Membership:
     return Membership(who.id, role, NOW)
 
 
-def posted(
-    seq: int, content: str | None = None, *, who: Who = ALICE, in_channel: int = 1
-) -> Envelope:
-    """A message; its id is ten times its `seq`, its content names the `seq` when not given."""
-    text = f"message {seq}" if content is None else content
-    id = ChannelId(in_channel)
-    event = MessagePosted(id, MessageId(10 * seq), person(who), text, None, NOW)
-    return Envelope(id, event, seq, EPOCH)
+def said(content: str = "hi", who: Who = ALICE, *, in_channel: int = 1) -> MessagePosted:
+    """A message."""
+    return MessagePosted(ChannelId(in_channel), MessageId(0), person(who), content, None, NOW)
 
 
-def joined(seq: int, who: Who, *, in_channel: int = 1) -> Envelope:
+def came_in(who: Who, *, in_channel: int = 1) -> MemberJoined:
     """Somebody became a member by themselves."""
-    id = ChannelId(in_channel)
-    return _durable(seq, MemberJoined(id, person(who), Role.MEMBER, None, NOW))
+    return MemberJoined(ChannelId(in_channel), person(who), Role.MEMBER, None, NOW)
 
 
-def left(seq: int, who: Who, *, by: Who | None = None, in_channel: int = 1) -> Envelope:
-    """A membership ended."""
-    id = ChannelId(in_channel)
-    return _durable(
-        seq, MemberLeft(id, person(who), None if by is None else person(by), NOW)
-    )
+def went_out(who: Who, *, in_channel: int = 1) -> MemberLeft:
+    """Somebody's membership ended."""
+    return MemberLeft(ChannelId(in_channel), person(who), None, NOW)
 
 
-def edited(
-    seq: int, *, private: bool, name: str = "General", in_channel: int = 1
-) -> Envelope:
+def changed(*, private: bool, name: str = "General", in_channel: int = 1) -> ChannelChanged:
     """The channel's settings are now these."""
-    return _durable(seq, ChannelChanged(ChannelId(in_channel), name, "", private, NOW))
+    return ChannelChanged(ChannelId(in_channel), name, "", private, NOW)
+
+
+def numbered(seq: int, event: Durable) -> Envelope:
+    """An event in its place."""
+    return Envelope(event.channel, event, seq, EPOCH)
+
+
+def posted(seq: int, content: str | None = None, *, in_channel: int = 1) -> Envelope:
+    """A message of Alice's in its place, which it names if it says nothing else."""
+    text = f"message {seq}" if content is None else content
+    return numbered(seq, said(text, in_channel=in_channel))
 
 
 def typing(who: Who, *, in_channel: int = 1) -> Envelope:
@@ -99,7 +99,3 @@ def receipt(who: Who, read: int, *, in_channel: int = 1) -> Envelope:
     """Somebody has read everything up to a `seq`."""
     id = ChannelId(in_channel)
     return Envelope(id, CursorMoved(id, person(who), read, read))
-
-
-def _durable(seq: int, event: Durable) -> Envelope:
-    return Envelope(event.channel, event, seq, EPOCH)

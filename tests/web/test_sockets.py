@@ -1,17 +1,17 @@
 """The front door of every WebSocket, on a real server."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.support.server import Account, Server, running_server
+from tests.support.sockets import closed, hear, hear_type, native, opened, person, refused, say
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.system]
 
@@ -31,70 +31,6 @@ async def dev() -> AsyncIterator[Server]:
     """A server in development mode."""
     async with running_server(dev=True) as running:
         yield running
-
-
-@asynccontextmanager
-async def opened(server: Server, path: str, **options: Any) -> AsyncIterator[ClientConnection]:
-    async with connect(server.ws + path, proxy=None, **options) as socket:
-        yield socket
-
-
-_people: dict[tuple[str, str], Account] = {}
-
-
-async def person(server: Server, name: str) -> Account:
-    """Somebody with a login; hashing a password for every test would take most of their time."""
-    key = (str(server.data), name)
-    if key not in _people:
-        _people[key] = await server.account(name)
-    return _people[key]
-
-
-async def hear(socket: ClientConnection) -> dict[str, Any]:
-    """The next frame."""
-    async with asyncio.timeout(10):
-        frame = json.loads(await socket.recv())
-    assert isinstance(frame, dict)
-    return frame
-
-
-async def hear_type(socket: ClientConnection, kind: str) -> dict[str, Any]:
-    """The next frame of a type, whatever comes before it."""
-    while (frame := await hear(socket)).get("type") != kind:
-        pass
-    return frame
-
-
-async def closed(socket: ClientConnection) -> int:
-    """The close code, after whatever still comes."""
-    async with asyncio.timeout(10):
-        with suppress(ConnectionClosed):
-            while True:
-                await socket.recv()
-    assert socket.close_code is not None
-    return socket.close_code
-
-
-async def refused(server: Server, path: str, **options: Any) -> int:
-    """The code with which a socket is refused, as its very first frame."""
-    async with opened(server, path, **options) as socket, asyncio.timeout(10):
-        with pytest.raises(ConnectionClosed) as end:
-            await socket.recv()
-    assert end.value.rcvd is not None
-    return end.value.rcvd.code
-
-
-async def say(socket: ClientConnection, **frame: Any) -> None:
-    await socket.send(json.dumps(frame))
-
-
-async def native(socket: ClientConnection, *channels: int, **more: Any) -> dict[str, Any]:
-    """Connects a native socket to channels."""
-    wanted = [{"channel": channel, "presence": True} for channel in channels]
-    await say(socket, id=1, type="connect", channels=wanted, **more)
-    answer = await hear(socket)
-    assert "result" in answer, answer
-    return answer
 
 
 @pytest.mark.parametrize("path", PATHS)

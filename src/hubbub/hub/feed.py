@@ -7,7 +7,14 @@ from dataclasses import replace
 from hubbub.core.answers import Entered, Recovery
 from hubbub.core.channels import Channel
 from hubbub.core.commands import Enter
-from hubbub.core.events import Envelope, MessagePosted
+from hubbub.core.errors import NotAMember
+from hubbub.core.events import (
+    ChannelChanged,
+    Envelope,
+    MemberJoined,
+    MemberLeft,
+    MessagePosted,
+)
 from hubbub.core.ids import ChannelId, UserId
 from hubbub.dialects.base import Dialect
 from hubbub.hub.connection import Connection, Subscription
@@ -32,7 +39,6 @@ class Feed:
         "entering",
         "id",
         "last",
-        "ousted",
         "subscribers",
     )
 
@@ -42,8 +48,6 @@ class Feed:
         self.last: int | None = None
         self.subscribers: dict[str, tuple[Dialect, dict[Connection, Subscription]]] = {}
         self.entering = 0
-        self.ousted: set[UserId] = set()
-        """Users whose membership ended while sockets were entering."""
         self._ring: deque[Envelope] | None = None
         self._ring_bytes = 0
         self._stash: dict[int, Envelope] | None = None
@@ -144,11 +148,16 @@ class Feed:
             self._ring_bytes -= _size(ring.popleft())
 
 
-def catch_up(feed: Feed, command: Enter, asked: Enter, entered: Entered) -> Entered | None:
+def catch_up(
+    feed: Feed, user: UserId, command: Enter, asked: Enter, entered: Entered
+) -> Entered | None:
     """Brings what storage read to where the feed stands; None when it has to be read again.
 
     Storage may be behind the feed (then the ring has the rest) or ahead of it (then what is ahead
     comes live).
+
+    Raises:
+        NotAMember: the user's membership has ended since.
     """
     cursor = command.cursor
     if feed.last is None:
@@ -157,7 +166,7 @@ def catch_up(feed: Feed, command: Enter, asked: Enter, entered: Entered) -> Ente
         feed.last = entered.seq
     upto = feed.last
     newer = feed.since(min(entered.seq, upto))
-    if newer is None:
+    if newer is None or _out_of_date(newer, user):
         return None
     history = [e for e in entered.history if e.seq <= upto]
     if command.history:
@@ -178,6 +187,22 @@ def catch_up(feed: Feed, command: Enter, asked: Enter, entered: Entered) -> Ente
         if recovery is not Recovery.RESET:
             missed += newer
     return replace(entered, seq=upto, history=history, recovery=recovery, events=missed)
+
+
+def _out_of_date(newer: Sequence[Envelope], user: UserId) -> bool:
+    """Whether these events change what somebody who enters may do, or what the channel is."""
+    changed = gone = False
+    for envelope in newer:
+        match envelope.event:
+            case MemberLeft(user=who) if who.id == user:
+                gone = True
+            case MemberJoined(user=who) if who.id == user:
+                changed, gone = True, False
+            case ChannelChanged():
+                changed = True
+    if gone:
+        raise NotAMember("you are no longer a member of this channel")
+    return changed
 
 
 def _size(envelope: Envelope) -> int:

@@ -174,9 +174,7 @@ class Hub:
                 if cursor is not None and feed.since(cursor.seq) is not None:
                     asked = replace(asked, cursor=None)
                 entered = await self.services.enter(who, asked)
-                if who.id in feed.ousted:
-                    raise NotAMember("you are no longer a member of this channel")
-                caught_up = catch_up(feed, command, asked, entered)
+                caught_up = catch_up(feed, who.id, command, asked, entered)
                 if connection not in self.connections:
                     raise NotConnected("the socket is gone")
                 if caught_up is not None:
@@ -189,8 +187,6 @@ class Hub:
             raise
         finally:
             feed.entering -= 1
-            if not feed.entering:
-                feed.ousted.clear()
             self._drop_if_idle(feed)
 
     def exit(self, connection: Connection, channel: ChannelId) -> Exited | None:
@@ -267,7 +263,12 @@ class Hub:
                 ready.setdefault(feed, []).extend(told)
         alone = len(ready) == 1
         for feed, batch in ready.items():
-            self._tell(feed, batch, alone)
+            try:
+                self._tell(feed, batch, alone)
+            except Exception:
+                log.exception("! channel %d: events could not be told", feed.id)
+                for connection, _ in feed.each():
+                    connection.close(1011, "internal error")
 
     def on_notice(self, notice: Notice) -> None:
         """Closes the sockets of a login that ended or an account that is gone."""
@@ -282,15 +283,23 @@ class Hub:
                     connection.close(4000, "account disabled")
 
     def _tell(self, feed: Feed, batch: Sequence[Envelope], alone: bool) -> None:
-        durable = [envelope for envelope in batch if envelope.seq]
+        """Whoever an event takes out of the channel hears of it, and of nothing after it."""
+        durable: list[Envelope] = []
+        for envelope in batch:
+            if not envelope.seq:
+                continue
+            durable.append(envelope)
+            if isinstance(envelope.event, MessagePosted):
+                continue
+            if isinstance(envelope.event, MemberLeft | ChannelChanged):
+                tell_everybody(feed, durable, alone=False)
+                durable = []
+            self._follow(feed, envelope)
         if durable:
             tell_everybody(feed, durable, alone=alone)
         for envelope in batch:
             if not envelope.seq:
                 tell_fleeting(feed, envelope)
-        for envelope in durable:
-            if not isinstance(envelope.event, MessagePosted):
-                self._follow(feed, envelope)
 
     def _follow(self, feed: Feed, envelope: Envelope) -> None:
         """What an event changes for the sockets that are in the channel."""
@@ -300,7 +309,9 @@ class Hub:
                     subscription = connection.subscriptions[feed.id]
                     subscription.member = subscription.may_post = True
             case MemberLeft(user=user):
-                self._oust(feed, user.id, NotAMember("you are no longer a member of this channel"))
+                gone = NotAMember("you are no longer a member of this channel")
+                for connection in feed.of(user.id):
+                    self._take_out(connection, feed, gone)
             case ChannelChanged(name=name, description=description, private=private):
                 if feed.channel is not None:
                     feed.channel = replace(
@@ -311,12 +322,6 @@ class Hub:
                     for connection, subscription in feed.each():
                         if not subscription.member:
                             self._take_out(connection, feed, gone)
-
-    def _oust(self, feed: Feed, user: UserId, error: DomainError) -> None:
-        if feed.entering:
-            feed.ousted.add(user)
-        for connection in feed.of(user):
-            self._take_out(connection, feed, error)
 
     def _take_out(self, connection: Connection, feed: Feed, error: DomainError) -> None:
         name = feed.channel.name if feed.channel is not None else ""
@@ -337,8 +342,8 @@ class Hub:
         found: Sequence[Envelope] = ()
         try:
             found = await self.services.backfill(feed.id, after, upto)
-        except DomainError as error:
-            log.error("! channel %d: the gap could not be filled: %s", feed.id, error)
+        except Exception as error:
+            log.error("! channel %d: the gap could not be filled: %r", feed.id, error)
         if self._feeds.get(feed.id) is not feed:
             return
         self.on_events(found)

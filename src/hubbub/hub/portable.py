@@ -16,7 +16,8 @@ _HIGH = 64 * 1024
 class PortableWriter:
     """A `Sink` over ASGI's `send`. Does the same as the direct writer, for more work.
 
-    It works inside `async with`, which ends when what was asked to be closed is closed.
+    It works inside `async with`, which ends when what was asked to be closed is closed. A block
+    that has not ended `CLOSE_SECONDS` after `close` is cancelled: a frozen peer never says goodbye.
     """
 
     def __init__(self, send: Send) -> None:
@@ -45,16 +46,24 @@ class PortableWriter:
             self._close = (code, reason)
             self.writable = False
             self._wake.set()
+            self._patience.reschedule(asyncio.get_running_loop().time() + CLOSE_SECONDS)
 
     async def __aenter__(self) -> "PortableWriter":
         self._task = asyncio.get_running_loop().create_task(self._run())
+        self._patience = await asyncio.timeout(None).__aenter__()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, *raised: Any) -> bool:
         if self._close is None:
             self._end()
-        await asyncio.wait([self._task], timeout=CLOSE_SECONDS)
-        self._task.cancel()
+        try:
+            await self._patience.__aexit__(*raised)
+            await asyncio.wait([self._task], timeout=CLOSE_SECONDS)
+        except TimeoutError:
+            return True
+        finally:
+            self._task.cancel()
+        return False
 
     def _end(self) -> None:
         self.closed = True

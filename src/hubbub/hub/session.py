@@ -150,6 +150,8 @@ class Session:
             event = await receive()
             if event["type"] == "websocket.disconnect":
                 return
+            if connection.closing:
+                continue  # whoever was shown the door has no more to say
             if not self._frames.take(self._hub.clock()):
                 connection.close(1008, "too many frames")
                 return
@@ -163,6 +165,8 @@ class Session:
                     continue
                 if self._in_flight >= MOST_IN_FLIGHT:
                     await self._make_room()
+                if connection.closing:
+                    break
                 self._start(request)
 
     async def _make_room(self) -> None:
@@ -182,6 +186,8 @@ class Session:
         """Starts a command that need not be waited for; False for one that must be."""
         command = request.command
         try:
+            if not self._connected and not isinstance(command, Connect):
+                raise NotConnected("connect first")
             match command:
                 case SendMessage():
                     who = self._who()
@@ -224,8 +230,9 @@ class Session:
 
     async def _run_lane(self) -> None:
         assert self._lane is not None
+        connection = self._connection
         try:
-            while self._lane:
+            while self._lane and not connection.closing:
                 request = self._lane.popleft()
                 if self._hand_over(request):
                     continue
@@ -234,13 +241,17 @@ class Session:
                 except DomainError as error:
                     answer = error
                 self._finish(request, answer)
-                if isinstance(request.command, Connect) and isinstance(answer, Unauthenticated):
-                    # A bad token is refused as in the handshake.
-                    self._connection.close(close_code(answer), str(answer))
+                if isinstance(request.command, Connect) and isinstance(
+                    answer, Unauthenticated | TooMany
+                ):
+                    # Refused as in the handshake.
+                    connection.close(close_code(answer), str(answer))
         except Exception:
             log.exception("! a command failed")
-            self._connection.close(1011, "internal error")
+            connection.close(1011, "internal error")
         self._lane = self._task = None
+        if connection.closing and self._room is not None:
+            self._room.set()  # what was in the lane is not answered any more
 
     async def _carry_out(self, request: Request) -> Answer:
         command = request.command
@@ -326,7 +337,7 @@ class Session:
 
     def _who(self) -> Who:
         who = self._connection.link.who
-        if who is None or not self._connected:
+        if who is None:
             raise NotConnected("connect first")
         return who
 
