@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -19,6 +20,19 @@ CODE = sorted(
     if path.suffix in (".py", ".js", ".c") and not {"vendor", "build"} & set(path.parts)
 )
 MOST_LINES, MOST_IN_A_FUNCTION = 500, 80
+
+# What one looks at to see whether a module is pure is this list, not its code.
+ALLOWED = {
+    "core": {"collections", "dataclasses", "datetime", "enum", "functools", "math", "typing"},
+    "dialects": {"collections", "dataclasses", "enum", "json", "msgspec", "re", "typing"},
+}
+HOMES = {
+    "fastapi": {"web", "main.py"},
+    "starlette": {"web", "main.py"},
+    "sqlalchemy": {"storage"},
+    "sqlite3": {"storage"},
+    "alembic": {"storage"},
+}
 
 
 def named(path: Path) -> str:
@@ -49,6 +63,39 @@ def test_what_is_pure_waits_for_nothing_and_asks_no_clock(path: Path) -> None:
     assert not [node for node in ast.walk(parsed(path)) if isinstance(node, waiting)], why
     clocks = {"datetime.now", "datetime.utcnow", "datetime.today", "uuid.uuid4", "uuid4", "open"}
     assert not clocks & set(calls(parsed(path))), why
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The packages that a module imports, anywhere in it."""
+    for node in ast.walk(parsed(path)):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name.split(".")[0] for alias in names)
+            case ast.ImportFrom(module=str(module)):
+                yield module.split(".")[0]
+
+
+@pytest.mark.parametrize("path", PURE, ids=named)
+def test_what_is_pure_imports_nothing_that_could_tempt_it(path: Path) -> None:
+    allowed = ALLOWED[path.relative_to(SOURCE).parts[0]]
+    strange = set(imports(path)) - allowed - {"hubbub"}
+    assert not strange, "is this free of input, output, time and chance? Then add it to the list"
+
+
+@pytest.mark.parametrize("package", HOMES)
+def test_frameworks_and_databases_stay_at_home(package: str) -> None:
+    users = {p.relative_to(SOURCE).parts[0] for p in MODULES if package in imports(p)}
+    assert users <= HOMES[package], f"{package} is for {HOMES[package]}: ask them instead"
+
+
+def test_the_door_of_the_sockets_reaches_no_database_and_no_dependency() -> None:
+    graph = grimp.build_graph("hubbub", include_external_packages=True)
+    reached = graph.find_upstream_modules("hubbub.web.sockets")
+    storage = {name for name in reached if name.startswith("hubbub.storage.")}
+    assert storage <= {"hubbub.storage.base"}, "what a socket holds it holds for ever"
+    assert not {"sqlalchemy", "sqlite3", "alembic", "hubbub.web.deps"} & reached, (
+        "a session or a dependency at the door would live as long as the socket"
+    )
 
 
 @pytest.mark.parametrize("path", MODULES, ids=named)
@@ -89,6 +136,20 @@ def test_no_file_and_no_function_is_too_long() -> None:
             assert size <= MOST_IN_A_FUNCTION, (
                 f"{named(path)}:{function.name} has {size} lines; it does several things"
             )
+
+
+def test_no_function_of_the_page_is_too_long() -> None:
+    """By the layout that all of it has: a function ends where a brace stands as far left."""
+    opening = re.compile(r"^( *)\S.*(?:\)|=>) \{$")
+    for path in (path for path in CODE if path.suffix == ".js"):
+        lines = path.read_text().splitlines()
+        for start, line in enumerate(lines):
+            found = opening.match(line)
+            if found is None:
+                continue
+            ends = (n for n in range(start, len(lines)) if lines[n].startswith(found[1] + "}"))
+            size = next(ends, len(lines)) - start + 1
+            assert size <= MOST_IN_A_FUNCTION, f"{named(path)}:{start + 1} has {size} lines"
 
 
 def test_a_socket_holds_no_database_session() -> None:

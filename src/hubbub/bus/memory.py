@@ -42,14 +42,18 @@ class MemoryBus:
         if self._telling:
             return
         self._telling = True
-        while self._waiting:
-            what = self._waiting.popleft()
-            for on_events, on_notice in self._subscribers:
-                try:
-                    if isinstance(what, SessionRevoked | AccountDisabled):
-                        on_notice(what)
-                    else:
-                        on_events(what)
-                except Exception:
-                    log.exception("! a subscriber failed")
-        self._telling = False
+        try:
+            while self._waiting:
+                self._tell_everybody(self._waiting.popleft())
+        finally:
+            self._telling = False
+
+    def _tell_everybody(self, what: Sequence[Envelope] | Notice) -> None:
+        for on_events, on_notice in self._subscribers:
+            try:
+                if isinstance(what, SessionRevoked | AccountDisabled):
+                    on_notice(what)
+                else:
+                    on_events(what)
+            except Exception:
+                log.exception("! a subscriber failed")

@@ -1,0 +1,19 @@
+"""What every test of the hub starts from."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def no_redaction() -> Iterator[None]:
+    """Whatever an application made by another test installed, these tests look at the log lines as
+    the protocols write them."""
+    loggers = [logging.getLogger(name) for name in ("uvicorn.error", "uvicorn.access")]
+    filters = [list(logger.filters) for logger in loggers]
+    for logger in loggers:
+        logger.filters.clear()
+    yield
+    for logger, before in zip(loggers, filters, strict=True):
+        logger.filters[:] = before
