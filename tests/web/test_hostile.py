@@ -16,7 +16,7 @@ ROUTES = routes()
 JSON = ("content-type", "application/json")
 
 VALID: dict[str, Any] = {
-    "username": "alice",
+    "username": "nemo",
     "password": "not the password",
     "name": "x",
     "title": "x",
