@@ -169,3 +169,19 @@ async def test_closing_gives_up_what_is_under_way() -> None:
     known.standings.close()
     with pytest.raises(asyncio.CancelledError):
         await asking
+
+
+async def test_two_who_ask_at_once_are_both_answered_by_storage_that_need_not_be_waited_for() -> (
+    None
+):
+    """A look-up that is done before its second caller waits for it must not make that one spin."""
+
+    async def load(_: str) -> None:
+        return None
+
+    standings = Standings(load, lambda: 0.0)
+    first = asyncio.create_task(standings.get("x"))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(standings.get("x"))
+    async with asyncio.timeout(10):
+        assert await asyncio.gather(first, second) == [None, None]

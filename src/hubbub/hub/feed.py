@@ -21,6 +21,8 @@ from hubbub.hub.connection import Connection, Subscription
 
 RING_EVENTS = 256
 RING_BYTES = 128 * 1024
+ENTERING_FACTOR = 32
+"""How much more the ring holds while sockets are entering."""
 
 
 class Feed:
@@ -144,7 +146,9 @@ class Feed:
             ring = self._ring = deque()
         ring.append(envelope)
         self._ring_bytes += _size(envelope)
-        while len(ring) > RING_EVENTS or self._ring_bytes > RING_BYTES:
+        # What somebody who is entering has just read must still meet the ring when it is there.
+        more = ENTERING_FACTOR if self.entering else 1
+        while len(ring) > more * RING_EVENTS or self._ring_bytes > more * RING_BYTES:
             self._ring_bytes -= _size(ring.popleft())
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hubbub.core.ids import UserId, Who
 from hubbub.storage.base import Account, Session
@@ -30,7 +30,7 @@ class _Lookup:
     """A reading of storage that is under way. A `stale` one may have missed what happened since,
     so nobody may act on it."""
 
-    task: asyncio.Task[Standing | None]
+    task: asyncio.Task[None] = field(init=False)
     stale: bool = False
 
 
@@ -101,10 +101,27 @@ class Standings:
             lookup.stale = True
 
     def _start(self, session: str) -> _Lookup:
-        lookup = _Lookup(asyncio.create_task(self._read(session)))
+        lookup = _Lookup()
+        lookup.task = asyncio.create_task(self._look_up(session, lookup))
+        # Asking for the exception tells asyncio that somebody knows of it.
+        lookup.task.add_done_callback(lambda task: task.cancelled() or task.exception())
         self._lookups[session] = lookup
-        lookup.task.add_done_callback(lambda task: self._finish(session, lookup, task))
         return lookup
+
+    async def _look_up(self, session: str, lookup: _Lookup) -> None:
+        """Reads and remembers. All of it happens in the task: whoever waits for it to be done may
+        go on at once, before a callback of the task would have run."""
+        try:
+            standing = await self._read(session)
+        finally:
+            if self._lookups.get(session) is lookup:
+                del self._lookups[session]
+        if lookup.stale:
+            return
+        self._known[session] = (standing, self._monotonic() + self._seconds)
+        self._known.move_to_end(session)
+        while len(self._known) > self._most:
+            self._known.popitem(last=False)
 
     async def _read(self, session: str) -> Standing | None:
         found = await self._load(session)
@@ -113,14 +130,3 @@ class Standings:
         login, account = found
         who = Who(account.id, account.username, login.id, account.admin)
         return Standing(who, login.revoked, account.disabled, login.expires_at)
-
-    def _finish(self, session: str, lookup: _Lookup, task: asyncio.Task[Standing | None]) -> None:
-        if self._lookups.get(session) is lookup:
-            del self._lookups[session]
-        # Asking for the exception also tells asyncio that somebody knows of it.
-        if task.cancelled() or task.exception() is not None or lookup.stale:
-            return
-        self._known[session] = (task.result(), self._monotonic() + self._seconds)
-        self._known.move_to_end(session)
-        while len(self._known) > self._most:
-            self._known.popitem(last=False)

@@ -116,7 +116,6 @@ Index(
     journal.c.client_id,
     unique=True,
     sqlite_where=journal.c.client_id.is_not(None),
-    postgresql_where=journal.c.client_id.is_not(None),
 )
 
 connections = Table(

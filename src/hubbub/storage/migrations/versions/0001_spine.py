@@ -114,5 +114,4 @@ def _create_channels() -> None:
         ["channel_id", "sender_id", "client_id"],
         unique=True,
         sqlite_where=sa.text("client_id IS NOT NULL"),
-        postgresql_where=sa.text("client_id IS NOT NULL"),
     )
