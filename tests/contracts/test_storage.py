@@ -259,16 +259,20 @@ async def test_whoever_was_removed_posts_nothing_more(stored: Stored, together: 
     room = await stored.channel(alice, bob, private=True)
     good([await stored.post(bob, room, "before")])
     remove = RemoveMember(room.id, bob.id)
-    if together:
-        async with stored.held():
-            await stored.ask(stored.storage.change(alice, remove))
-            late = [stored.post(bob, room, "late"), stored.post(bob, room.key, "late")]
-    else:
-        await stored.storage.change(alice, remove)
-        late = [stored.post(bob, room, "late"), stored.post(bob, room.key, "late")]
-    assert codes(await asyncio.gather(*late)) == ["not_a_member", "not_a_member"]
-    assert codes([await stored.move(bob, room, 1)]) == ["not_a_member"]
+    async with stored.held() if together else nullcontext():
+        removed = await stored.ask(stored.storage.change(alice, remove))
+        if not together:
+            await removed
+            assert codes([await stored.move(bob, room.key, 3)]) == ["not_a_member"]
+        late = [
+            stored.move(bob, room.key, 3),
+            stored.post(bob, room.key, "late"),
+            stored.post(bob, room, "late"),
+            stored.move(bob, room, 3),
+        ]
+    assert codes(await asyncio.gather(*late)) == ["not_a_member"] * 4
     assert contents(await stored.log(alice, room)) == ["before"]
+    assert stored.published == await stored.log(alice, room)
 
 
 async def test_a_role_counts_for_the_very_next_command(stored: Stored) -> None:

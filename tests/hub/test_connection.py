@@ -228,6 +228,15 @@ def test_receipts_of_ever_more_people_reach_the_bound_too() -> None:
     assert box.sink.code == 4200
 
 
+def test_receipts_wait_for_a_wire_that_takes_them() -> None:
+    box = Outbox().stalled()
+    box.connection.offer(b"[a1]", LATEST, "a")
+    box.resume(room=1)
+    box.connection.offer(b"[a2]", LATEST, "a")
+    box.resume()
+    assert box.written == b"first [a2]"
+
+
 def test_receipts_of_one_stall_are_not_told_in_the_next() -> None:
     box = Outbox().stalled()
     box.connection.offer(b"[a1]", LATEST, "a")

@@ -201,6 +201,17 @@ async def test_recovery_reads_storage_only_where_memory_does_not_reach() -> None
         assert (asked.cursor is None) == from_memory
 
 
+async def test_a_busy_channel_is_read_once_however_much_is_told_meanwhile() -> None:
+    for cursor in (None, Cursor(EPOCH, 2)):
+        scene = Scene()
+        await scene.prepare()
+        answer = await scene.play("S" + 1_000 * "CP" + "R", 1_000 * [said()], cursor=cursor)
+        assert isinstance(answer, Entered)
+        assert answer.seq == 1_003
+        assert len(answer.events) == (1_001 if cursor else 0)
+        assert len(scene.stage.services.called("enter")) == 2  # Alice's and Bob's
+
+
 # Who may come in changes meanwhile
 
 

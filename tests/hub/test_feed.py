@@ -10,7 +10,7 @@ from hubbub.core.events import Envelope
 from hubbub.core.ids import ChannelId
 from hubbub.dialects.base import Link
 from hubbub.hub.connection import Connection, Subscription
-from hubbub.hub.feed import RING_BYTES, RING_EVENTS, Feed
+from hubbub.hub.feed import ENTERING_FACTOR, RING_BYTES, RING_EVENTS, Feed
 from tests.hub.fakes import FakeSink, Plain
 from tests.support.samples import ALICE, BOB, came_in, numbered, posted
 
@@ -205,6 +205,26 @@ def test_the_ring_holds_so_many_bytes_and_no_more() -> None:
         feed.take(posted(seq, "x" * 4_000), lambda *gap: None)
     kept = next(seq for seq in range(100) if feed.since(seq) is not None)
     assert (100 - kept) * 4_000 <= RING_BYTES < (100 - kept + 1) * 4_200
+
+
+def test_the_ring_holds_more_while_somebody_enters_and_shrinks_again() -> None:
+    followed = Followed()
+    followed.feed.entering = 1
+    followed.take(*range(1, 5_001))
+    assert followed.since(0) == list(range(1, 5_001))
+    followed.feed.entering = 0
+    followed.take(5_001)
+    assert followed.since(5_001 - RING_EVENTS - 1) is None
+    assert len(followed.since(5_001 - RING_EVENTS) or ()) == RING_EVENTS
+
+
+def test_even_then_the_ring_has_a_bound() -> None:
+    feed = Feed(ChannelId(1))
+    feed.last, feed.entering = 0, 1
+    for seq in range(1, 2_001):
+        feed.take(posted(seq, "x" * 4_000), lambda *gap: None)
+    kept = next(seq for seq in range(2_000) if feed.since(seq) is not None)
+    assert (2_000 - kept) * 4_000 <= ENTERING_FACTOR * RING_BYTES
 
 
 def test_events_that_are_no_messages_are_in_the_ring_as_well() -> None:
