@@ -12,6 +12,18 @@ class Kind(StrEnum):
     ROOM = "room"
     CONVERSATION = "conversation"
     DIRECT = "direct"
+    MEETING = "meeting"
+
+
+class Phase(StrEnum):
+    """Where a meeting is in its life; whatever is no meeting is always open."""
+
+    AWAITED = "awaited"
+    """Made, and nobody has come yet."""
+
+    OPEN = "open"
+    ENDED = "ended"
+    """Over: it has no key of its own any more, and what was said is its members' to read."""
 
 
 class Role(StrEnum):
@@ -25,7 +37,8 @@ class Role(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Channel:
     """A channel as stored. `seq` is the number of its newest durable event, 0 before the first;
-    `epoch` names the numbering itself. `created_at` is in milliseconds since 1970, UTC."""
+    `epoch` names the numbering itself. `created_at` is in milliseconds since 1970, UTC. `pair` are
+    the two people of a direct chat, one of whom may be a guest; its `name` is the guest's then."""
 
     id: ChannelId
     key: str
@@ -38,6 +51,8 @@ class Channel:
     created_at: int
     epoch: str
     seq: int
+    phase: Phase = Phase.OPEN
+    pair: tuple[UserId, UserId] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,27 +25,41 @@ RESERVED_KEYS = frozenset({"auth", "echo", "v1", "chat", "video", "room", "signa
 class Who:
     """The person behind a request or socket, as the server knows them.
 
-    `session` is the login the token belongs to, None for guests. Never built from what a client
-    says inside a frame.
+    `session` is the login the token belongs to, None for guests and for whoever has a token of an
+    external issuer, whose name for them is `subject`. Never built from what a client says inside a
+    frame.
     """
 
     id: UserId
     name: str
     session: str | None = None
     admin: bool = False
+    subject: str | None = None
 
     @property
     def guest(self) -> bool:
         """Whether nobody's account stands behind this person."""
         return self.id < 0
 
+    @property
+    def person(self) -> "Person":
+        """This person as events print them."""
+        return Person(self.id, self.name, self.subject)
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who did it, or whom it concerns, as an event prints it."""
+    """Who did it, or whom it concerns, as an event prints it. `subject` is an external issuer's
+    name for them, None for everybody else and in what is read back from the journal."""
 
     id: UserId
     name: str
+    subject: str | None = None
+
+    @property
+    def handle(self) -> str:
+        """What they are called where an application's own ids count: the subject, else the name."""
+        return self.name if self.subject is None else self.subject
 
 
 @dataclass(frozen=True, slots=True)

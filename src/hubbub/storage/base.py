@@ -26,7 +26,8 @@ from hubbub.core.ids import ChannelId, ChannelRef, UserId, Who
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A person with a username. `password_hash` is None for somebody who has no password."""
+    """A person with a username. `password_hash` is None for somebody who has no password. Whoever
+    came with a token of an external `issuer` is `subject` to it."""
 
     id: UserId
     username: str
@@ -35,6 +36,8 @@ class Account:
     admin: bool
     disabled: bool
     created_at: int
+    issuer: str | None = None
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import json
 from typing import Any, assert_never
 
-from hubbub.core.channels import Channel, Kind, Membership, Role
+from hubbub.core.channels import Channel, Kind, Membership, Phase, Role
 from hubbub.core.events import (
     ChannelChanged,
     Durable,
@@ -37,7 +37,14 @@ def to_channel(row: Any) -> Channel:
         created_at=row.created_at,
         epoch=row.epoch,
         seq=row.seq,
+        phase=Phase(row.phase),
+        pair=None if row.pair is None else _pair(row.pair),
     )
+
+
+def _pair(text: str) -> tuple[UserId, UserId]:
+    low, high = text.split(":")
+    return UserId(int(low)), UserId(int(high))
 
 
 def to_membership(row: Any) -> Membership:

@@ -42,8 +42,12 @@ users = Table(
     Column("admin", Boolean, nullable=False, server_default=false()),
     Column("disabled", Boolean, nullable=False, server_default=false()),
     Column("created_at", BigInteger, nullable=False),
+    # Who somebody is to an external issuer of tokens.
+    Column("issuer", String(255)),
+    Column("subject", String(255)),
     sqlite_autoincrement=True,
 )
+Index("uq_users_issuer_subject", users.c.issuer, users.c.subject, unique=True)
 
 sessions = Table(
     "sessions",
@@ -79,6 +83,7 @@ channels = Table(
     Column("seq", BigInteger, nullable=False, server_default=text("0")),
     # The two ids of a direct chat, smaller first, so that a pair has one chat.
     Column("pair", String(40), unique=True),
+    Column("phase", String(8), nullable=False, server_default="open"),
     sqlite_autoincrement=True,
 )
 

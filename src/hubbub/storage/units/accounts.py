@@ -188,6 +188,8 @@ def _account(row: Row[Any]) -> Account:
         bool(row.admin),
         bool(row.disabled),
         row.created_at,
+        row.issuer,
+        row.subject,
     )
 
 
