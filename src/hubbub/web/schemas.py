@@ -131,7 +131,7 @@ class ChannelAnswer(BaseModel):
 
     id: int
     key: str
-    kind: Literal["room", "conversation", "direct"]
+    kind: Literal["room", "conversation", "direct", "meeting"]
     name: str
     description: str
     private: bool
