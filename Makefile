@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 PACKAGES := chromium strace gcc libc6-dev
 
-.PHONY: run setup test check bench lock clean
+.PHONY: run setup test check bench contracts lock clean
 
 run: $(VENV)/.run
 	@$(BIN)/hubbub serve --dev
@@ -55,6 +55,9 @@ test: setup check
 bench: $(VENV)/.bench
 	@scripts/system-packages gcc libc6-dev
 	@$(BIN)/python -m bench.run
+
+contracts: $(VENV)/.dev
+	@$(BIN)/python scripts/contracts.py
 
 lock: | $(BIN)/uv
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \

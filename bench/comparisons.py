@@ -4,19 +4,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bench.measure import Kind, Sample, Subject, Workload
+from bench.measure import VOICES, Kind, Sample, Subject, Workload
 
 IDLE_SOCKETS = (80, 100)
 CONNECTIONS = (20, 100)
+SIGNAL_RATE = 5000
+"""Signals a second, from all senders together."""
 
 Figure = Callable[[Sample], float]
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A figure of Hubbub's over one of another subject's in the same round, or alone when there is
-    no other. `limit` is the target: the most, or with `at_least` the least; None is for
-    information."""
+    """A figure of `subject`, which is Hubbub, over one of another subject's in the same round, or
+    alone when there is no other. `limit` is the target: the most, or with `at_least` the least;
+    None is for information."""
 
     label: str
     workload: Workload
@@ -26,6 +28,7 @@ class Comparison:
     against_figure: Figure | None = None
     limit: float | None = None
     at_least: bool = False
+    subject: Subject = Subject.HUBBUB
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +81,19 @@ def memory(sample: Sample) -> float:
     return sample.grown / sample.connections / 1024
 
 
-def comparisons(*, quick: bool = False) -> Sequence[Comparison]:
-    """Everything that is compared; `quick` opens fewer sockets."""
+def median_latency(sample: Sample) -> float:
+    """The median latency of a signal, in microseconds."""
+    return sample.median * 1e6
+
+
+def p99_latency(sample: Sample) -> float:
+    """The latency of a signal that one in a hundred exceeds, in microseconds."""
+    return sample.p99 * 1e6
+
+
+def comparisons(*, quick: bool = False, peer: bool = True) -> Sequence[Comparison]:
+    """Everything that is compared; `quick` opens fewer sockets, without `peer` the server from npm
+    is left out."""
     rooms, members = (20, 100) if quick else IDLE_SOCKETS
     dials = (5, 100) if quick else CONNECTIONS
     idle = f"idle socket, one of {rooms * members:,}"
@@ -129,7 +143,44 @@ def comparisons(*, quick: bool = False) -> Sequence[Comparison]:
             cpu_per_connection,
             1.4,
         ),
+        *_signals(peer=peer),
     ]
+
+
+def _signals(*, peer: bool) -> Sequence[Comparison]:
+    """Latency within one subject, and CPU against what else relays signals."""
+    others = (Subject.PEER, Subject.TUTORIAL) if peer else (Subject.TUTORIAL,)
+    judged = (Subject.CONFERENCE, Subject.RELAY, Subject.PEERJS, Subject.NATIVE)
+    workload = Workload(Kind.SIGNALS, (*judged, *others), 100, 4, rate=SIGNAL_RATE)
+    found = []
+    for subject in judged:
+        name = f"signals, {VOICES[subject] if subject is not Subject.PEERJS else 'peerjs'}"
+        found.append(
+            Comparison(
+                f"{name}, p99 to its median",
+                workload,
+                "µs",
+                p99_latency,
+                subject,
+                median_latency,
+                3.0,
+                subject=subject,
+            )
+        )
+        found += [
+            Comparison(
+                f"{name}, CPU each",
+                workload,
+                "µs",
+                cpu_per_delivery,
+                other,
+                cpu_per_delivery,
+                1.0,
+                subject=subject,
+            )
+            for other in others
+        ]
+    return found
 
 
 def _fan_out(in_flight: int, to_floor: float, to_baseline: float | None) -> Sequence[Comparison]:
@@ -152,7 +203,7 @@ def _fan_out(in_flight: int, to_floor: float, to_baseline: float | None) -> Sequ
 
 def evaluate(comparison: Comparison, rounds: Sequence[Mapping[Subject, Sample]]) -> Result:
     """The result of the rounds, each with a sample per subject of the comparison's workload."""
-    values = [comparison.figure(samples[Subject.HUBBUB]) for samples in rounds]
+    values = [comparison.figure(samples[comparison.subject]) for samples in rounds]
     others: list[float] = []
     ratios = values
     if comparison.against is not None and comparison.against_figure is not None:

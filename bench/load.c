@@ -19,41 +19,21 @@
  *   lost      messages that a member of the room (or an ack that the sender) never got
  *   doubled   messages or acks that came again, or out of order
  *   refused   errors, and anything the target should not say
- *   closed    connections that the server ended
- *
- * Sends block: what is in flight is far less than a socket's buffer. */
-#include "frames.h"
+ *   closed    connections that the server ended */
+#include "client.h"
 #include "targets.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <limits.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
-enum { EVENTS = 1024, INBOX = 1 << 22, MAX_IN_FLIGHT = 64, CONTENT = 128 };
-static const double PATIENCE = 30.0; /* seconds without any progress before giving up */
-static const int QUIET = 200;        /* milliseconds */
-
-enum stage { CLOSED, UPGRADING, GREETING, READY };
+enum { MAX_IN_FLIGHT = 64, CONTENT = 128 };
 
 struct connection {
-    int fd;
-    enum stage stage;
+    struct client client; /* the first member: a pointer to it is one to the connection */
     struct room *room;
     const char *token;
-    unsigned next;     /* the number of the message to be delivered next */
-    uint8_t *held;     /* what is left of an incomplete frame */
-    size_t held_length;
-    uint8_t *fragments; /* of an incomplete message */
-    size_t fragments_length;
+    unsigned next; /* the number of the message to be delivered next */
 };
 
 struct room {
@@ -70,55 +50,7 @@ static struct totals {
 static const struct target *target;
 static struct connection *connections;
 static struct room *rooms;
-static unsigned connection_count, room_count, in_flight, concurrency, dialled, opening, port;
-static bool browser;
-static int epoll;
-static uint8_t inbox[INBOX + 1];
-
-static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static void *must(void *memory)
-{
-    if (!memory)
-        die("malloc");
-    return memory;
-}
-
-static double now(void)
-{
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    return at.tv_sec + at.tv_nsec / 1e9;
-}
-
-static void send_all(struct connection *connection, const void *data, size_t length)
-{
-    /* An error here is seen by the next recv() as well, which closes the connection. */
-    for (ssize_t sent; length; data = (const char *)data + sent, length -= sent)
-        if ((sent = send(connection->fd, data, length, MSG_NOSIGNAL)) <= 0)
-            return;
-}
-
-/* Sends a masked frame; none of ours comes near 4096 bytes. */
-static void send_frame(struct connection *connection, enum opcode opcode, const void *payload,
-                       size_t length)
-{
-    static uint32_t mask = 2463534242;
-    uint8_t frame[MAX_HEADER + 4 + 4096];
-    if (length > 4096)
-        abort();
-    mask ^= mask << 13, mask ^= mask >> 17, mask ^= mask << 5;
-    size_t head = write_header(frame, opcode, length);
-    frame[1] |= 0x80;
-    memcpy(frame + head, &mask, 4);
-    memcpy(frame + head + 4, payload, length);
-    apply_mask(frame + head + 4, length, frame + head);
-    send_all(connection, frame, head + 4 + length);
-}
+static unsigned connection_count, room_count, in_flight, concurrency, dialled, opening;
 
 /* Fills the sender's window. Each message leaves in a send() of its own, as from a browser. */
 static void fill_window(struct room *room)
@@ -131,19 +63,18 @@ static void fill_window(struct room *room)
         int size = target->message(command, sizeof command, room->name, room->sent, content);
         room->flying[room->flying_count++] = room->sent++;
         totals.messages++;
-        send_frame(room->members, TEXT, command, size);
+        send_frame(&room->members->client, TEXT, command, size);
     }
 }
 
-static void drop(struct connection *connection, const char *why)
+static void on_gone(struct client *client, const char *why)
 {
+    struct connection *connection = (struct connection *)client;
     if (!totals.closed++)
         fprintf(stderr, "connection %td of room %s: %s\n", connection - connections,
                 connection->room->name, why);
-    if (connection->stage != READY)
+    if (client->stage != READY)
         opening--;
-    close(connection->fd);
-    connection->stage = CLOSED;
 }
 
 static void on_ack(struct connection *connection, unsigned number)
@@ -171,7 +102,7 @@ static void on_delivery(struct connection *connection, unsigned number)
 
 static void on_ready(struct connection *connection)
 {
-    connection->stage = READY;
+    connection->client.stage = READY;
     opening--;
 }
 
@@ -182,7 +113,7 @@ static void on_line(struct connection *connection, const char *line, size_t leng
     case NOTHING:
         break;
     case WELCOME:
-        if (connection->stage == GREETING)
+        if (connection->client.stage == GREETING)
             on_ready(connection);
         break;
     case ACK:
@@ -199,152 +130,46 @@ static void on_line(struct connection *connection, const char *line, size_t leng
 }
 
 /* A message holds one object or several, separated by newlines. */
-static void on_message(struct connection *connection, const uint8_t *data, size_t length)
+static void on_message(struct client *client, const char *at, size_t length)
 {
-    const char *at = (const char *)data, *end = at + length;
+    const char *end = at + length;
     while (at < end) {
         const char *newline = memchr(at, '\n', end - at);
         const char *stop = newline ? newline : end;
         if (stop > at)
-            on_line(connection, at, stop - at);
+            on_line((struct connection *)client, at, stop - at);
         at = stop + 1;
     }
 }
 
-static void on_fragment(struct connection *connection, const struct frame *frame)
+static void on_upgraded(struct client *client)
 {
-    size_t length = connection->fragments_length + frame->length;
-    connection->fragments = must(realloc(connection->fragments, length + 1));
-    memcpy(connection->fragments + connection->fragments_length, frame->payload, frame->length);
-    connection->fragments[length] = '\0';
-    connection->fragments_length = frame->fin ? 0 : length;
-    if (frame->fin)
-        on_message(connection, connection->fragments, length);
-}
-
-static void on_frame(struct connection *connection, const struct frame *frame)
-{
-    char why[64];
-    switch (frame->opcode) {
-    case CONTINUATION:
-        on_fragment(connection, frame);
-        break;
-    case TEXT:
-        if (frame->fin)
-            on_message(connection, frame->payload, frame->length);
-        else
-            on_fragment(connection, frame);
-        break;
-    case PING:
-        send_frame(connection, PONG, frame->payload, frame->length);
-        break;
-    case PONG:
-        break;
-    case CLOSE:
-        snprintf(why, sizeof why, "closed by the server, code %d",
-                 frame->length < 2 ? 1005 : frame->payload[0] << 8 | frame->payload[1]);
-        drop(connection, why);
-        break;
-    default:
-        drop(connection, "neither text nor a control frame");
-    }
-}
-
-/* Returns the length of the response to the upgrade, or 0 while it is incomplete. */
-static size_t on_response(struct connection *connection, char *data, size_t length)
-{
+    struct connection *connection = (struct connection *)client;
     char greeting[2048];
-    char *end = memmem(data, length, "\r\n\r\n", 4);
-    if (!end)
-        return 0;
-    if (strncmp(data, "HTTP/1.1 101 ", 13) || !memmem(data, end - data, SAMPLE_ACCEPT, 28)) {
-        *strchr(data, '\r') = '\0';
-        drop(connection, data);
-        return 0;
-    }
-    if (target->greeting) {
-        connection->stage = GREETING;
-        int size = target->greeting(greeting, sizeof greeting, connection->room->name,
-                                    connection->token);
-        send_frame(connection, TEXT, greeting, size);
-    } else {
+    if (!target->greeting) {
         on_ready(connection);
+        return;
     }
-    return end + 4 - data;
+    client->stage = GREETING;
+    int size =
+        target->greeting(greeting, sizeof greeting, connection->room->name, connection->token);
+    send_frame(client, TEXT, greeting, size);
 }
 
-static void on_readable(struct connection *connection)
+static void on_served(struct client *client)
 {
-    size_t held = connection->held_length, done = 0, used;
-    struct frame frame;
-    if (held)
-        memcpy(inbox, connection->held, held);
-    ssize_t got = recv(connection->fd, inbox + held, INBOX - held, MSG_DONTWAIT);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (got <= 0) {
-        drop(connection, held == INBOX ? "a frame too large" : "ended by the server");
-        return;
-    }
-    size_t length = held + got;
-    inbox[length] = '\0';
-    if (connection->stage == UPGRADING)
-        done = on_response(connection, (char *)inbox, length);
-    while (connection->stage > UPGRADING &&
-           (used = read_frame(inbox + done, length - done, &frame))) {
-        done += used;
-        on_frame(connection, &frame);
-    }
-    connection->held_length = length - done;
-    if (connection->held_length) {
-        connection->held = must(realloc(connection->held, connection->held_length));
-        memcpy(connection->held, inbox + done, connection->held_length);
-    }
-    if (connection->stage == READY && connection == connection->room->members)
+    struct connection *connection = (struct connection *)client;
+    if (client->stage == READY && connection == connection->room->members)
         fill_window(connection->room);
 }
 
-/* Serves the sockets once, waiting up to `timeout` milliseconds. Returns how many had something. */
-static int pump(int timeout)
+static void dial_next(void)
 {
-    struct epoll_event events[EVENTS];
-    int count = epoll_wait(epoll, events, EVENTS, timeout);
-    for (int i = 0; i < count; i++)
-        on_readable(events[i].data.ptr);
-    return count;
-}
-
-static void dial(struct connection *connection)
-{
-    static const char extra[] =
-        "Pragma: no-cache\r\nCache-Control: no-cache\r\n"
-        "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
-        "Chrome/142.0.0.0 Safari/537.36\r\n"
-        "Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-GB,en;q=0.9,de;q=0.8\r\n";
-    char path[2048], origin[64] = "", request[4096];
-    int one = 1;
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons(port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connection->fd < 0 ||
-        connect(connection->fd, (struct sockaddr *)&address, sizeof address))
-        die("connect");
-    setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
-    if (epoll_ctl(epoll, EPOLL_CTL_ADD, connection->fd, &event))
-        die("epoll_ctl");
+    struct connection *connection = &connections[dialled++];
+    char path[2048];
     target->path(path, sizeof path, connection->room->name, connection->token);
-    if (browser)
-        snprintf(origin, sizeof origin, "Origin: http://127.0.0.1:%u\r\n", port);
-    int length = snprintf(request, sizeof request,
-                          "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUpgrade: websocket\r\n"
-                          "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                          "Sec-WebSocket-Key: " SAMPLE_KEY "\r\n%s%s\r\n",
-                          path, port, origin, browser ? extra : "");
-    connection->stage = UPGRADING;
     opening++;
-    send_all(connection, request, length);
+    dial(&connection->client, path);
 }
 
 static void answer(const char *command, const struct totals *before, double since)
@@ -365,7 +190,7 @@ static void open_more(unsigned count)
     while ((dialled < until || opening) && !totals.closed && !totals.refused &&
            now() - moved < PATIENCE) {
         while (dialled < until && opening < concurrency)
-            dial(&connections[dialled++]);
+            dial_next();
         if (pump(1000))
             moved = now();
     }
@@ -442,14 +267,11 @@ static void read_plan(const char *path)
 }
 
 /* Returns false when there are no more commands. */
-static bool obey(void)
+static bool obey(const char *line)
 {
-    char line[128];
     unsigned count;
     double seconds, start = now();
     struct totals before = totals;
-    if (!fgets(line, sizeof line, stdin))
-        return false;
     if (sscanf(line, "open %u", &count) == 1) {
         open_more(count);
         answer("open", &before, start);
@@ -468,12 +290,13 @@ static bool obey(void)
 
 int main(int argc, char **argv)
 {
+    static const struct handlers handlers = {on_upgraded, on_message, on_gone, on_served};
     if (argc != 7 || !(target = find_target(argv[1]))) {
         fprintf(stderr, "usage: load native|floor|baseline|bare PORT PLAN IN_FLIGHT CONCURRENCY "
                         "minimal|browser\n");
         return 2;
     }
-    port = atoi(argv[2]);
+    start_clients(atoi(argv[2]), !strcmp(argv[6], "browser"), &handlers);
     read_plan(argv[3]);
     in_flight = atoi(argv[4]);
     concurrency = atoi(argv[5]);
@@ -481,18 +304,6 @@ int main(int argc, char **argv)
         fprintf(stderr, "IN_FLIGHT is 1 to %d, CONCURRENCY at least 1\n", MAX_IN_FLIGHT);
         return 2;
     }
-    browser = !strcmp(argv[6], "browser");
-    epoll = epoll_create1(EPOLL_CLOEXEC);
-    /* Unbuffered, because poll() knows nothing of what stdio has already read. */
-    setvbuf(stdin, NULL, _IONBF, 0);
-    struct pollfd wanted[] = {{.fd = STDIN_FILENO, .events = POLLIN},
-                              {.fd = epoll, .events = POLLIN}};
-    for (bool more = true; more;) {
-        poll(wanted, 2, -1);
-        if (wanted[1].revents)
-            pump(0);
-        if (wanted[0].revents)
-            more = obey();
-    }
+    obey_lines(obey);
     return 0;
 }

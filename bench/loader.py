@@ -1,4 +1,4 @@
-"""Runs the load generator, `load.c`, and speaks its command language."""
+"""Runs the load generators, `load.c` and `signals.c`, and speaks their command language."""
 
 import json
 import subprocess
@@ -12,11 +12,13 @@ from bench.servers import pinned, process_cpu
 
 Headers = Literal["minimal", "browser"]
 Target = Literal["native", "floor", "baseline", "bare"]
+Voice = Literal["conference", "relay", "native", "peer"]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a command did. The faults are those of the whole run so far."""
+    """What a command did. The faults are those of the whole run so far; the last three fields are
+    those of signals."""
 
     command: str
     messages: int
@@ -27,6 +29,9 @@ class Answer:
     doubled: int
     refused: int
     closed: int
+    median: float = 0.0
+    p99: float = 0.0
+    late: int = 0
 
     @property
     def faulty(self) -> bool:
@@ -41,6 +46,18 @@ class Load:
     target: Target
     plan: Sequence[tuple[str, str]]
     in_flight: int = 1
+    concurrency: int = 16
+    headers: Headers = "minimal"
+
+
+@dataclass(frozen=True, slots=True)
+class SignalLoad:
+    """How to run the generator of signals: `rate` a second in all, between partners who stand side
+    by side in the plan."""
+
+    voice: Voice
+    plan: Sequence[tuple[str, str]]
+    rate: int
     concurrency: int = 16
     headers: Headers = "minimal"
 
@@ -79,11 +96,17 @@ class Loader:
 
 
 @contextmanager
-def loading(program: Path, load: Load, port: int, folder: Path, core: int) -> Iterator[Loader]:
-    """Run the generator on `core` against a server on `port`; its connections end with it."""
+def loading(
+    program: Path, load: Load | SignalLoad, port: int, folder: Path, core: int
+) -> Iterator[Loader]:
+    """Run its generator on `core` against a server on `port`; its connections end with it."""
     plan = folder / "plan.txt"
     plan.write_text("".join(f"{room} {token}\n" for room, token in load.plan))
-    options = [load.target, port, plan, load.in_flight, load.concurrency, load.headers]
+    if isinstance(load, SignalLoad):
+        kind: tuple[str, int] = (load.voice, load.rate)
+    else:
+        kind = (load.target, load.in_flight)
+    options = [kind[0], port, plan, kind[1], load.concurrency, load.headers]
     with pinned(core):
         process = subprocess.Popen(
             [str(program), *map(str, options)],

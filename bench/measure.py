@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,7 @@ from joserfc.jwk import OctKey
 
 from bench import servers
 from bench.fixture import Fixture, prepare
-from bench.loader import Headers, Load, Loader, Target, loading
+from bench.loader import Headers, Load, Loader, SignalLoad, Target, Voice, loading
 from bench.programs import BUILD, Programs
 
 BASELINE_SECRET = "a key for the baseline alone, 32 bytes and more"
@@ -22,6 +22,8 @@ SETTLE = 2.0
 """Seconds an idle server gets before its memory is read."""
 WARM_UP = 0.3
 """Seconds of sending before any is measured."""
+SIGNAL_WARM_UP = 1.0
+"""The same for signals: what runs on a compiler that learns as it goes needs some thousands."""
 WARM_SOCKETS = 100
 """Sockets that are opened, and kept, before the opening of any is measured."""
 BURSTS = 5
@@ -37,6 +39,23 @@ class Subject(StrEnum):
     FLOOR_PER_MESSAGE = "C floor, one send a message"
     BASELINE = "FastAPI baseline"
     BARE = "bare uvicorn"
+    CONFERENCE = "hubbub's conference"
+    RELAY = "hubbub's relay"
+    NATIVE = "hubbub's native"
+    PEERJS = "hubbub's peerjs"
+    PEER = "npm's peer"
+    TUTORIAL = "FastAPI relay"
+
+
+VOICES: Mapping[Subject, Voice] = {
+    Subject.CONFERENCE: "conference",
+    Subject.RELAY: "relay",
+    Subject.NATIVE: "native",
+    Subject.PEERJS: "peer",
+    Subject.PEER: "peer",
+    Subject.TUTORIAL: "relay",
+}
+"""What relays signals, and how it is spoken to."""
 
 
 class Kind(StrEnum):
@@ -46,11 +65,13 @@ class Kind(StrEnum):
     ROOMS = "rooms"
     IDLE = "idle"
     CONNECT = "connect"
+    SIGNALS = "signals"
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What is asked of each subject. Idle and connecting sockets enter no room."""
+    """What is asked of each subject. Idle and connecting sockets enter no room; signals are sent at
+    a `rate` a second in all, messages with so many in flight."""
 
     kind: Kind
     subjects: tuple[Subject, ...]
@@ -58,6 +79,7 @@ class Workload:
     members: int = 1
     in_flight: int = 1
     headers: Headers = "minimal"
+    rate: int = 0
 
     @property
     def connections(self) -> int:
@@ -86,6 +108,11 @@ class Sample:
     grown: int
     faults: str
     """Empty when every message and acknowledgement came, once, in order."""
+    median: float = 0.0
+    p99: float = 0.0
+    """Of signals: from when one was due until its addressee had it."""
+    late: int = 0
+    """Signals that the load generator itself sent late."""
 
 
 class Bench:
@@ -100,6 +127,8 @@ class Bench:
     def measure(self, workload: Workload, subject: Subject, seconds: float) -> Sample:
         """Measure once. `seconds` is how long messages are sent."""
         with self._arena(workload, subject) as (server, loader):
+            if workload.kind is Kind.SIGNALS:
+                return _signals(workload, subject, server, loader, seconds)
             if not workload.sends:
                 return _hold(workload, subject, server, loader)
             return _traffic(workload, subject, server, loader, seconds)
@@ -116,15 +145,17 @@ class Bench:
         with TemporaryDirectory(prefix="run-", dir=self._folder) as name:
             folder = Path(name)
             command, load = self._prepare(workload, subject, folder)
+            signals = isinstance(load, SignalLoad)
+            program = self._programs.signals if signals else self._programs.load
             with (
                 servers.running(command, folder, self._server_core) as server,
-                loading(self._programs.load, load, server.port, folder, self._load_core) as loader,
+                loading(program, load, server.port, folder, self._load_core) as loader,
             ):
                 yield server, loader
 
     def _prepare(
         self, workload: Workload, subject: Subject, folder: Path
-    ) -> tuple[servers.Command, Load]:
+    ) -> tuple[servers.Command, Load | SignalLoad]:
         match subject:
             case Subject.HUBBUB:
                 data, fixture = self._fixture(workload.rooms, workload.members)
@@ -143,6 +174,16 @@ class Bench:
             case Subject.BARE:
                 plan = _plan(workload, lambda _, __: ("-", "-"))
                 return servers.bare(), _load("bare", workload, plan)
+            case Subject.PEER | Subject.TUTORIAL:
+                command = servers.peer_server() if subject is Subject.PEER else servers.relay()
+                plan = _plan(workload, lambda r, _: (f"bench-{r + 1}", "-"))
+                return command, SignalLoad(VOICES[subject], plan, workload.rate)
+            case Subject.CONFERENCE | Subject.RELAY | Subject.NATIVE | Subject.PEERJS:
+                data, fixture = self._fixture(workload.rooms, workload.members)
+                shutil.copytree(data, folder / "data")
+                command = servers.hubbub(folder / "data", fixture.secret)
+                plan = _plan(workload, lambda r, m: (f"bench-{r + 1}", fixture.tokens[r][m]))
+                return command, SignalLoad(VOICES[subject], plan, workload.rate)
 
     def _fixture(self, rooms: int, members: int) -> tuple[Path, Fixture]:
         """The data folder of that shape, made once and copied for each measurement."""
@@ -183,6 +224,33 @@ def _traffic(
         load_cpu,
         0,
         faults,
+    )
+
+
+def _signals(
+    workload: Workload, subject: Subject, server: servers.Server, loader: Loader, seconds: float
+) -> Sample:
+    loader.open()
+    loader.send(seconds=SIGNAL_WARM_UP)
+    cpu, load_cpu = server.cpu(), loader.cpu()
+    sent = loader.send(seconds=seconds)
+    cpu, load_cpu = server.cpu() - cpu, loader.cpu() - load_cpu
+    end = loader.end()
+    faulty = end.faulty or end.deliveries != end.messages
+    return Sample(
+        workload,
+        subject,
+        workload.connections,
+        sent.messages,
+        sent.deliveries,
+        sent.seconds,
+        cpu,
+        load_cpu,
+        0,
+        f"{end}\n{server.last_words()}" if faulty else "",
+        sent.median,
+        sent.p99,
+        sent.late,
     )
 
 

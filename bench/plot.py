@@ -11,30 +11,35 @@ from bench.comparisons import Result
 
 mpl.use("Agg")
 
+TARGETS = "Against the targets"
 MET, MISSED, OTHER = "#2a7f62", "#c4472b", "#8a8f98"
 
 
 def draw(path: Path, results: Sequence[Result]) -> None:
-    """Write a PNG with the fan-out's CPU per delivery, and every result beside its target."""
+    """Write a PNG with the CPU per delivery of the fan-out and of signals, and every result beside
+    its target."""
     fan_out = [result for result in results if result.label.startswith("room of 500")]
+    signals = [result for result in results if result.label.endswith("CPU each")]
     judged = [result for result in results if result.limit is not None]
-    panels = [name for name, rows in (("fan-out", fan_out), ("targets", judged)) if rows]
+    groups = {"One room of 500, 128-byte messages": fan_out, "Signals, 5,000 a second": signals}
+    panels = [(title, rows) for title, rows in (*groups.items(), (TARGETS, judged)) if rows]
     if not panels:
         return
     figure = Figure(
         figsize=(7.5 * len(panels), 2 + 0.35 * max(len(judged), 9)), layout="constrained"
     )
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    for panel, ax in zip(panels, axes, strict=True):
-        if panel == "fan-out":
-            _draw_fan_out(ax, fan_out)
+    for (title, rows), ax in zip(panels, axes, strict=True):
+        if title == TARGETS:
+            _draw_targets(ax, rows)
         else:
-            _draw_targets(ax, judged)
+            _draw_cpu(ax, title, rows, log=rows is fan_out)
         ax.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=120)
 
 
-def _draw_fan_out(ax: Axes, results: Sequence[Result]) -> None:
+def _draw_cpu(ax: Axes, title: str, results: Sequence[Result], *, log: bool) -> None:
+    """Bars in groups: what stands between the commas of the labels."""
     groups: dict[str, dict[str, float]] = {}
     for result in results:
         bars = groups.setdefault(result.label.split(",")[1].strip(), {})
@@ -51,12 +56,13 @@ def _draw_fan_out(ax: Axes, results: Sequence[Result]) -> None:
         heights = [bars.get(name, 0.0) for bars in groups.values()]
         drawn = ax.bar(places, heights, width * 0.92, label=name, color=colours[name])
         ax.bar_label(drawn, fmt="%.3g", fontsize=8, padding=2)
-    ax.set_yscale("log")
-    ax.yaxis.set_major_formatter("{x:g}")
+    if log:
+        ax.set_yscale("log")
+        ax.yaxis.set_major_formatter("{x:g}")
     ax.margins(y=0.1)
     ax.set_xticks(range(len(groups)), list(groups))
-    ax.set_ylabel("server CPU per delivery, µs (log)")
-    ax.set_title("One room of 500, 128-byte messages", loc="left", fontsize=11)
+    ax.set_ylabel("server CPU per delivery, µs" + (" (log)" if log else ""))
+    ax.set_title(title, loc="left", fontsize=11)
     ax.legend(
         frameon=False, fontsize=8, ncols=len(names), loc="upper left", bbox_to_anchor=(0, -0.07)
     )
@@ -81,4 +87,4 @@ def _draw_targets(ax: Axes, results: Sequence[Result]) -> None:
     ax.set_ylim(max(len(results), 4) - 0.5, -0.5)
     ax.margins(x=0.12)
     ax.set_xlabel("share of the target, %: left of the line is met")
-    ax.set_title("Against the targets", loc="left", fontsize=11)
+    ax.set_title(TARGETS, loc="left", fontsize=11)

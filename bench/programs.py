@@ -8,8 +8,12 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE / "build"
-HEADERS = ("frames.h", "targets.h")
-SOURCES = {"load": ("load.c", "targets.c"), "floor": ("floor.c",)}
+HEADERS = ("frames.h", "client.h", "targets.h", "voices.h")
+SOURCES = {
+    "load": ("load.c", "client.c", "targets.c"),
+    "floor": ("floor.c",),
+    "signals": ("signals.c", "client.c", "voices.c"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,7 @@ class Programs:
 
     load: Path
     floor: Path
+    signals: Path
 
 
 def build(into: Path = BUILD) -> Programs:
@@ -27,7 +32,7 @@ def build(into: Path = BUILD) -> Programs:
     if compiler is None:
         raise RuntimeError("the bench needs a C compiler: apt-get install gcc libc6-dev")
     into.mkdir(parents=True, exist_ok=True)
-    return Programs(*(_compile(compiler, into / name, SOURCES[name]) for name in ("load", "floor")))
+    return Programs(**{name: _compile(compiler, into / name, SOURCES[name]) for name in SOURCES})
 
 
 def _compile(compiler: str, program: Path, names: tuple[str, ...]) -> Path:
@@ -37,7 +42,7 @@ def _compile(compiler: str, program: Path, names: tuple[str, ...]) -> Path:
         flags = ["-O2", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror"]
         # Linked beside its place and moved there, so that two builds at once do no harm.
         fresh = program.with_suffix(f".{os.getpid()}")
-        subprocess.run([compiler, *flags, "-o", fresh, *sources], check=True)
+        subprocess.run([compiler, *flags, "-o", fresh, *sources, "-lm"], check=True)
         fresh.replace(program)
     return program
 

@@ -20,6 +20,10 @@ SATURATED = 0.95
 """The share of its core from which on the load generator may be what limits a rate."""
 
 
+TIMELY = 0.002
+"""The share of signals that may be sent late before a p99 is worth little."""
+
+
 def table(results: Sequence[Result]) -> str:
     """The results in columns: Hubbub's figure, the other's, their ratio and the target."""
     rows: list[tuple[str, ...]] = [
@@ -63,6 +67,11 @@ def remarks(samples: Sequence[Sample]) -> Sequence[str]:
     """What a reader of the table should know."""
     found = []
     for sample in samples:
+        if sample.late > sample.messages * TIMELY:
+            found.append(
+                f"{describe(sample)}: {sample.late / sample.messages:.1%} of the signals were sent"
+                " over 1 ms late: something else ran on the load generator's core"
+            )
         busy = sample.load_cpu / sample.seconds
         if sample.workload.sends and not sample.faults and busy > SATURATED:
             found.append(
@@ -78,6 +87,8 @@ def describe(sample: Sample) -> str:
     shape = f"{load.rooms} x {load.members}"
     if load.sends:
         shape += f", {load.in_flight} in flight"
+    elif load.rate:
+        shape += f", {load.rate:,} a second"
     elif load.headers == "browser":
         shape += ", a browser's headers"
     return f"{load.kind} {shape}, {sample.subject}"

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bench import peer
 from bench.comparisons import Comparison, comparisons, evaluate
 from bench.measure import Bench, Kind, Sample, Subject, Workload, workshop
 from bench.plot import draw
@@ -46,9 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         server_core=cores[0],
         load_core=cores[-1],
     )
+    missing = peer.install() if options.only in (None, Kind.SIGNALS) else ""
+    if missing:
+        print(f"The `peer` server from npm is left out: {missing}.", flush=True)
     wanted = [
         comparison
-        for comparison in comparisons(quick=options.quick)
+        for comparison in comparisons(quick=options.quick, peer=not missing)
         if options.only in (None, comparison.workload.kind)
     ]
     _raise_file_limit(max(comparison.workload.connections for comparison in wanted))

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import peer
 from bench.programs import BUILD
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,6 +80,17 @@ def baseline(secret: str) -> Command:
 def bare() -> Command:
     """A bare ASGI application under uvicorn as it comes: like Hubbub it logs each socket."""
     return Command(_uvicorn("bench.bare:app"), {})
+
+
+def relay() -> Command:
+    """The tutorials' signaling server under plain uvicorn."""
+    return Command(_uvicorn("bench.relay:app"), {})
+
+
+def peer_server() -> Command:
+    """The `peer` server from npm, with PeerJS's paths under `/peerjs` as Hubbub has them."""
+    argv = ["node", str(peer.program()), "--port", "{port}", "--path", "/peerjs"]
+    return Command(argv, {"NODE_ENV": "production"})
 
 
 def hubbub(data: Path, secret: str) -> Command:

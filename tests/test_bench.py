@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench.comparisons import Comparison, evaluate
+from bench import peer
+from bench.comparisons import Comparison, comparisons, evaluate
 from bench.fixture import prepare
 from bench.loader import Answer, Load, loading
 from bench.measure import Kind, Sample, Subject, Workload
@@ -173,6 +174,23 @@ def test_a_ratio_is_of_one_round_and_the_median_of_the_rounds() -> None:
     assert (result.low, result.high, result.met) == (2.0, 4.0, True)
     assert replace(result, limit=2.9).met is False
     assert replace(result, limit=2.9, at_least=True).met is True
+
+
+def test_what_cannot_be_measured_is_compared_with_nothing() -> None:
+    subjects = {subject for each in comparisons(peer=False) for subject in each.workload.subjects}
+    assert subjects == set(Subject) - {Subject.PEER}
+    assert {each.against for each in comparisons(peer=False)} <= {*subjects, None}
+    assert Subject.PEER in {each.against for each in comparisons()}
+
+
+def test_without_node_the_server_from_npm_is_missed_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert peer.install(tmp_path / "peer") == "node is not here"
+    node = tmp_path / "node"
+    node.touch(mode=0o755)
+    assert peer.install(tmp_path / "peer") == "npm is not here"
 
 
 def test_the_cpu_clock_of_a_process_is_the_one_the_kernel_reports() -> None:

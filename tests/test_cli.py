@@ -191,3 +191,37 @@ async def test_under_plain_uvicorn_the_portable_writer_serves_every_protocol(
             assert [json.loads(await rooms.recv())["content"] for _ in range(20)] == heard
             await unknown.wait_closed()
             assert unknown.close_code == 4004
+
+
+async def test_under_plain_uvicorn_a_message_that_is_too_large_is_1009(tmp_path: Path) -> None:
+    async with under_plain_uvicorn(tmp_path) as address, asyncio.timeout(30):
+        for path in ("/ws/echo", "/ws"):
+            async with connect(f"ws://{address}{path}", proxy=None) as socket:
+                await socket.send("x" * (256 * 1024 + 1))
+                await socket.wait_closed()
+                assert socket.close_code == 1009
+
+
+async def test_development_mode_prints_where_everything_is(tmp_path: Path) -> None:
+    async with running_server(data=tmp_path, dev=True) as server:
+        for place in ("/static/chat.html", "/docs", "/dev/mail"):
+            assert f"{server.url}{place}\n" in server.printed()
+            assert (await server.http.get(place)).status_code == 200
+    async with running_server(data=tmp_path) as server:
+        assert "/dev/mail" not in server.printed().rpartition("is ready")[2]
+
+
+async def test_a_body_that_does_not_come_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    async with running_server(data=tmp_path) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        head = "POST /api/token HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        writer.write(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+        # What is sent after it has arrived after it: another connection's request is answered.
+        await server.http.get("/healthz")
+        await server.stop()
+        async with asyncio.timeout(10):
+            answer = await reader.read()
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b'"code": "unavailable"' in answer
+        assert "Traceback" not in server.printed()

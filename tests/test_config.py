@@ -73,6 +73,19 @@ def test_every_setting_can_be_given_by_its_prefixed_name(monkeypatch: pytest.Mon
         "REGISTRATION": "closed",
         "ORIGINS": "https://a.example, http://b.example:8080",
         "FORWARDED_ALLOW_IPS": "10.0.0.1,192.168.0.0/16",
+        "JWT_SECRET": GOOD_SECRET[::-1],
+        "JWT_ALGORITHMS": "HS384, HS512",
+        "JWT_ISSUER": "https://issuer.example",
+        "JWT_AUDIENCE": "chat",
+        "JWT_SUBJECT_CLAIM": "user_id",
+        "JWT_NAME_CLAIM": "login",
+        "JWT_ROLE_CLAIM": "groups",
+        "JWT_ADMIN_ROLE": "staff",
+        "SMTP_SERVER": "mail.example.com",
+        "SMTP_PORT": "587",
+        "EMAIL_USER": "hubbub",
+        "EMAIL_PASSWORD": "a password",
+        "EMAIL_FROM": "chat@example.com",
         "ROOM_LIST": "joined",
         "MESSAGE_RATE": "1",
         "MESSAGE_BURST": "2",
@@ -84,11 +97,13 @@ def test_every_setting_can_be_given_by_its_prefixed_name(monkeypatch: pytest.Mon
         "LOG_LEVEL": "DEBUG",
         "LOG_FORMAT": "json",
     }
-    assert {name.lower() for name in given} == set(Settings.model_fields)
+    # The one that another excludes has tests of its own.
+    fields = {name: f for name, f in Settings.model_fields.items() if name != "jwt_jwks_url"}
+    assert {name.lower() for name in given} == set(fields)
     for name, value in given.items():
         monkeypatch.setenv(f"HUBBUB_{name}", value)
     settings = Settings.load()
-    assert all(getattr(settings, name) != f.default for name, f in Settings.model_fields.items())
+    assert all(getattr(settings, name) != f.default for name, f in fields.items())
     assert settings.origins == ("https://a.example", "http://b.example:8080")
     assert settings.forwarded_allow_ips == ("10.0.0.1", "192.168.0.0/16")
     assert settings.limits == Limits(1, 2, 3, 4, 0)
@@ -105,6 +120,27 @@ def test_the_names_of_the_documents_work_as_they_are(monkeypatch: pytest.MonkeyP
     assert settings.database == Path("app.db")
     assert settings.secret() == GOOD_SECRET
     assert (settings.algorithm, settings.access_token_expire_minutes) == ("HS384", 3000)
+
+
+def test_the_names_of_mail_work_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMTP_SERVER", "mail.example.com")
+    monkeypatch.setenv("SMTP_PORT", "25")
+    monkeypatch.setenv("EMAIL_USER", "test@example.com")
+    monkeypatch.setenv("EMAIL_PASSWORD", "a password")
+    settings = Settings.load()
+    assert (settings.smtp_server, settings.smtp_port) == ("mail.example.com", 25)
+    assert settings.email_password is not None
+    assert settings.email_password.get_secret_value() == "a password"
+    assert settings.sender == "test@example.com"
+    assert "a password" not in repr(settings)
+
+
+def test_mail_comes_from_the_address_that_is_known() -> None:
+    assert Settings().sender == "hubbub@localhost"
+    assert Settings(email_user="hubbub").sender == "hubbub@localhost"
+    assert Settings(email_user="a@x.example", email_from="b@x.example").sender == "b@x.example"
+    assert "HUBBUB_EMAIL_FROM" in refused(email_from="no address")
+    assert "HUBBUB_EMAIL_FROM" in refused(email_from="a@x.example\nBcc: b@x.example")
 
 
 def test_other_names_do_not_work_without_the_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +202,6 @@ def test_a_misspelt_name_is_pointed_out(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("HUBBUB_REGISTRATON", "closed")
-    monkeypatch.setenv("HUBBUB_SMTP_SERVER", "known, for later")
     Settings.load()
     assert caplog.messages == ["! HUBBUB_REGISTRATON is no setting and is ignored."]
 

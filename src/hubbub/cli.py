@@ -20,15 +20,15 @@ from hubbub.config import ConfigError, Mode, Settings
 from hubbub.core.errors import DomainError
 from hubbub.hub.http import HubbubHttpProtocol
 from hubbub.hub.server import HubbubWebSocketProtocol
+from hubbub.hub.session import MAX_MESSAGE
 from hubbub.main import SAMPLE_NAMES, SAMPLE_PASSWORD, create_app
 from hubbub.storage.lock import DataLock
 from hubbub.storage.migrate import HEAD
 from hubbub.storage.migrate import migrate as run_migrations
-from hubbub.storage.sqlite import SqliteStorage, writing_engine
+from hubbub.storage.sqlite import SqliteStorage, make_private, writing_engine
 
 T = TypeVar("T")
 
-MAX_MESSAGE = 256 * 1024
 DRAIN_SECONDS = 7
 """How long connections get to end after SIGTERM, before the database is closed."""
 
@@ -105,11 +105,12 @@ def serve(
 def migrate(data: DataOption = None) -> None:
     """Bring the database up to date, with the server stopped."""
     settings = _settings(data_dir=data)
-    settings.database.parent.mkdir(parents=True, exist_ok=True)
+    settings.database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def run() -> bool:
         lock = DataLock(settings.database)
         try:
+            make_private(settings.database)
             return run_migrations(writing_engine(settings.database))
         finally:
             lock.release()
@@ -167,6 +168,7 @@ class _Server(uvicorn.Server):
         ]
         if self._settings.dev:
             lines.append(f"  sample users   {' and '.join(SAMPLE_NAMES)}, both {SAMPLE_PASSWORD}")
+            lines.append(f"  mail           {url}/dev/mail")
         typer.echo("\n".join(lines))
         sys.stdout.flush()
 

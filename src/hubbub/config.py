@@ -7,11 +7,8 @@ a command line beats both. An empty value counts as none.
 
 import ipaddress
 import logging
-import os
 import re
-import secrets
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -28,27 +25,27 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from hubbub.keys import (
+    MIN_SECRET,
+    ConfigError,
+    check_issuer,
+    check_other,
+    kept_secret,
+    loopback,
+    weakness,
+)
+
+__all__ = ["ConfigError", "Limits", "Mode", "Settings"]
+
 log = logging.getLogger(__name__)
 
 PREFIX = "HUBBUB_"
 SEED_NAMES = frozenset(
     {"database_url", "secret_key", "algorithm", "access_token_expire_minutes", "redis_url"}
+    | {"smtp_server", "smtp_port", "email_user", "email_password"}
 )
 """Settings that go by their bare name as well."""
-MAIL_NAMES = frozenset({"smtp_server", "smtp_port", "email_user", "email_password"})
-"""Known names that nothing reads before there is mail."""
-PRINTED_SECRETS = frozenset({"yoursecretkey", "your-secret-key-here", "your_jwt_token"})
-"""What the documents print where a secret belongs; compared in lower case."""
-MIN_SECRET = 32
 DEV_FACTOR = 10
-
-
-class ConfigError(Exception):
-    """The server cannot start like this. `message` is one sentence that names the setting."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
 
 
 class Mode(StrEnum):
@@ -114,6 +111,26 @@ class Settings(BaseSettings):
     registration: Literal["open", "closed"] = _setting("open", "open or closed")
     origins: _Names = _setting((), "a list of origins such as https://chat.example.com")
     forwarded_allow_ips: _Names = _setting((), "a list of addresses or networks of proxies")
+
+    jwt_secret: SecretStr | None = _setting(None, f"at least {MIN_SECRET} random bytes")
+    jwt_jwks_url: str | None = _setting(None, "an https URL", repr=False)
+    jwt_algorithms: _Names = _setting((), "a list of algorithms such as RS256,ES256")
+    jwt_issuer: str | None = _setting(
+        None, "what `iss` says, 255 characters at most", max_length=255
+    )
+    jwt_audience: str | None = _setting(None, "what `aud` says")
+    jwt_subject_claim: str = _setting("sub", "the name of a claim")
+    jwt_name_claim: str | None = _setting(None, "the name of a claim")
+    jwt_role_claim: str | None = _setting(None, "the name of a claim")
+    jwt_admin_role: str = _setting("admin", "the name of a role")
+
+    smtp_server: str | None = _setting(None, "an address or a host name")
+    smtp_port: int = _setting(1025, "a port from 1 to 65535", ge=1, le=65535)
+    email_user: str | None = _setting(None, "the name to log in with at the mail server")
+    email_password: SecretStr | None = _setting(None, "a password")
+    email_from: str | None = _setting(
+        None, "an e-mail address", pattern=r"^[\x21-\x3f\x41-\x7e]+@[A-Za-z0-9.-]+$"
+    )
 
     room_list: Literal["all", "joined"] = _setting("all", "all or joined")
     message_rate: int = _setting(50, _COUNT, ge=0)
@@ -202,22 +219,34 @@ class Settings(BaseSettings):
             sockets_per_address=per_address,
         )
 
+    @property
+    def sender(self) -> str:
+        """The address that mail is from: `HUBBUB_EMAIL_FROM`, else the name at the mail server when
+        that is an address."""
+        user = self.email_user or ""
+        return self.email_from or (user if "@" in user else "hubbub@localhost")
+
     def secret(self) -> str:
         """The key that signs tokens: `SECRET_KEY`, or else a random one, which is made and kept
         in the data folder when it is not there yet.
 
         Raises:
-            ConfigError: it can be neither read nor made.
+            ConfigError: it can be neither read nor made, or somebody else signs with it as well.
         """
         if self.secret_key is not None:
             return self.secret_key.get_secret_value()
-        return _kept_secret(self.data_dir / "secret.key")
+        kept = kept_secret(self.data_dir / "secret.key")
+        if self.jwt_secret is not None:
+            check_other(self.jwt_secret.get_secret_value(), kept)
+        return kept
 
     def warnings(self) -> Sequence[str]:
         """What is unwise and allowed, a sentence each."""
         found = []
-        if self.secret_key is not None and (fault := _weakness(self.secret_key)):
+        if self.secret_key is not None and (fault := weakness(self.secret_key.get_secret_value())):
             found.append(f"SECRET_KEY {fault}: it will do on this machine alone.")
+        if self.jwt_secret is not None and (fault := weakness(self.jwt_secret.get_secret_value())):
+            found.append(f"HUBBUB_JWT_SECRET {fault}: it will do on this machine alone.")
         if self.redis_url is not None:
             found.append(
                 "REDIS_URL is set and this version has no Redis bus: falling back to one process, "
@@ -235,7 +264,7 @@ class Settings(BaseSettings):
     def _upper(cls, value: object) -> object:
         return value.strip().upper() if isinstance(value, str) else value
 
-    @field_validator("origins", "forwarded_allow_ips", mode="before")
+    @field_validator("origins", "forwarded_allow_ips", "jwt_algorithms", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -275,18 +304,43 @@ class Settings(BaseSettings):
                 "HUBBUB_REDIS_OPTIONAL=true to run as one process, in memory."
             )
         if self.secret_key is not None:
-            fault = _weakness(self.secret_key)
+            fault = weakness(self.secret_key.get_secret_value())
             if fault is not None and not self.dev:
                 raise ConfigError(
                     f"SECRET_KEY {fault}: use at least {MIN_SECRET} random bytes, or leave it out "
                     "to have some made and kept in the data folder."
                 )
-        if self.dev and not _loopback(self.host):
+        self._check_issuer()
+        if self.dev and not loopback(self.host):
             raise ConfigError(
                 f"HUBBUB_HOST must be an address of this machine alone in development mode, such "
                 f"as 127.0.0.1, not {self.host!r}."
             )
         return self
+
+    def _check_issuer(self) -> None:
+        secret = None if self.jwt_secret is None else self.jwt_secret.get_secret_value()
+        if secret is None and self.jwt_jwks_url is None:
+            for name, field in type(self).model_fields.items():
+                if name.startswith("jwt_") and getattr(self, name) != field.default:
+                    raise ConfigError(
+                        f"{PREFIX}{name.upper()} needs HUBBUB_JWT_SECRET or HUBBUB_JWT_JWKS_URL, "
+                        "the key of the issuer it speaks of."
+                    )
+            return
+        if "jwt_admin_role" in self.model_fields_set and self.jwt_role_claim is None:
+            raise ConfigError("HUBBUB_JWT_ADMIN_ROLE needs HUBBUB_JWT_ROLE_CLAIM.")
+        check_issuer(secret, self.jwt_jwks_url, self.jwt_algorithms, self.jwt_issuer)
+        if secret is None:
+            return
+        if self.secret_key is not None:
+            check_other(secret, self.secret_key.get_secret_value())
+        fault = weakness(secret)
+        if fault is not None and not self.dev:
+            raise ConfigError(
+                f"HUBBUB_JWT_SECRET {fault}: use at least {MIN_SECRET} random bytes, or "
+                "HUBBUB_JWT_JWKS_URL for public keys."
+            )
 
 
 def _sentence(error: ValidationError) -> str:
@@ -297,13 +351,13 @@ def _sentence(error: ValidationError) -> str:
     if field is None:
         return f"There is no setting {name!r}."
     shown = name.upper() if name in SEED_NAMES else PREFIX + name.upper()
-    if name in ("secret_key", "database_url", "redis_url"):
+    if name in ("secret_key", "database_url", "redis_url", "jwt_secret", "jwt_jwks_url"):
         return f"{shown} must be {field.description}."
     return f"{shown} must be {field.description}, not {str(fault['input'])[:60]!r}."
 
 
 def _misspelt(names: set[str]) -> Sequence[str]:
-    known = {PREFIX.lower() + name for name in (*Settings.model_fields, *MAIL_NAMES)}
+    known = {PREFIX.lower() + name for name in Settings.model_fields}
     unknown = {name for name in names if name.startswith(PREFIX.lower())} - known
     return [f"{name.upper()} is no setting and is ignored." for name in sorted(unknown)]
 
@@ -343,57 +397,3 @@ def _origin(text: str) -> str:
     shown = f"[{host}]" if ":" in host else host
     default = {"http": 80, "https": 443}[scheme]
     return f"{scheme}://{shown}" if port in (None, default) else f"{scheme}://{shown}:{port}"
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
-def _weakness(secret: SecretStr) -> str | None:
-    """What is wrong with a secret, as the rest of a sentence."""
-    text = secret.get_secret_value()
-    if text.lower() in PRINTED_SECRETS:
-        return "is printed in a document"
-    if len(text.encode()) < MIN_SECRET:
-        return f"is shorter than {MIN_SECRET} bytes"
-    if re.search(r"-----BEGIN |^(ssh|ecdsa)-", text):
-        return "is an asymmetric key, whose public half is no secret"
-    return None
-
-
-def _kept_secret(path: Path) -> str:
-    try:
-        if not path.exists():
-            _make_secret(path)
-        if path.stat().st_mode & 0o077:
-            path.chmod(0o600)
-            log.warning("! %s was readable by others; it is its owner's alone again.", path)
-        secret = path.read_text("ascii").strip()
-    except (OSError, UnicodeError) as error:
-        raise ConfigError(f"No secret can be kept in {path} ({error}): set SECRET_KEY.") from None
-    if len(secret) < MIN_SECRET:
-        raise ConfigError(f"{path} is damaged: remove it, or set SECRET_KEY.")
-    return secret
-
-
-def _make_secret(path: Path) -> None:
-    """Puts a whole secret there, or leaves the one that another process has just put there."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secrets.token_urlsafe(64) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        with suppress(FileExistsError):
-            path.hardlink_to(draft)
-    finally:
-        draft.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

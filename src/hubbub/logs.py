@@ -19,7 +19,7 @@ SERVER_LOGGERS = ("uvicorn.error", "uvicorn.access")
 _TARGET = re.compile(r"(?:/|https?:|wss?:)", re.IGNORECASE)
 _QUERY = re.compile(r"(\?|%3f)[^ \t\r\n]+", re.IGNORECASE)
 _WHOLE_QUERY = re.compile(r"(\?|%3f).*", re.IGNORECASE | re.DOTALL)
-_SECRET = re.compile(r"eyJ[\w.+/=%~-]{5,}|hb[rt]_[\w-]{8,}", re.ASCII)
+_SECRET = re.compile(r"eyJ[\w.+/=%~-]{5,}|hb[rtv]_[\w-]{8,}", re.ASCII)
 _INVISIBLE = r"\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
 _CONTROL = re.compile(rf"[\x00-\x1f{_INVISIBLE}]")
 _CONTROL_BUT_LINES = re.compile(rf"[\x00-\x09\x0b-\x1f{_INVISIBLE}]")

@@ -3,32 +3,52 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
 from hubbub import logs
+from hubbub.auth.codes import PER_NETWORK, CodeLimits, Codes
+from hubbub.auth.external import Rules
+from hubbub.auth.keysets import PUBLIC_ALGORITHMS, SECRET_ALGORITHMS, shared_secret
 from hubbub.auth.passwords import Passwords
 from hubbub.auth.tokens import Tokens
 from hubbub.bus.memory import MemoryBus
-from hubbub.config import Settings
+from hubbub.config import DEV_FACTOR, Settings
 from hubbub.core.channels import Kind
 from hubbub.core.commands import CreateChannel, JoinChannel
 from hubbub.core.ids import ChannelId, Who
+from hubbub.core.limits import Rates
 from hubbub.dialects.base import Dialect
+from hubbub.dialects.conference import Conference
 from hubbub.dialects.conversations import Conversations
 from hubbub.dialects.native import Native
+from hubbub.dialects.peerjs import PeerJs as PeerJsDialect
+from hubbub.dialects.relay import RelayChat, RelayVideo
 from hubbub.dialects.rooms import Rooms
+from hubbub.dialects.signaling import Signaling
+from hubbub.fetch import HttpFetch
 from hubbub.hub.hub import Hub, HubLimits
 from hubbub.hub.session import SocketLimits
+from hubbub.mail.base import Mailer
+from hubbub.mail.console import ConsoleMailer
+from hubbub.mail.smtp import SmtpMailer
 from hubbub.services.accounts import AccountService
-from hubbub.services.chat import Chat, Rates
+from hubbub.services.calls import Calls
+from hubbub.services.chat import Chat
+from hubbub.services.direct import Direct
 from hubbub.services.dispatch import Dispatch
+from hubbub.services.external import ExternalPeople, Keys, SharedKeys
+from hubbub.services.jwks import PublishedKeys
+from hubbub.services.meetings import Meetings
+from hubbub.services.peerjs import PeerJs
 from hubbub.services.presence import Presence
+from hubbub.services.signup import Signup
 from hubbub.storage.base import Storage
 from hubbub.storage.sqlite import SqliteStorage
+from hubbub.web import asyncapi
 from hubbub.web.app import build_api
 from hubbub.web.deps import Services
 from hubbub.web.middleware import Origins
@@ -36,6 +56,7 @@ from hubbub.web.sockets import DoorSettings, Sockets
 
 log = logging.getLogger(__name__)
 
+TICK_SECONDS = 1.0
 LOBBY = "lobby"
 SAMPLE_NAMES = ("testuser", "alice")
 SAMPLE_PASSWORD = "TestPassword123"  # noqa: S105  # printed in document 004, for development mode
@@ -91,9 +112,33 @@ class Hubbub:
             presence = Presence(bus)
             limits = settings.limits
             rates = Rates(limits.message_rate * 4, limits.message_burst * 4)
+            signup, outbox = self._signup(storage, accounts)
+            stack.push_async_callback(signup.close)
             chat = Chat(storage, presence, rates, time.monotonic, time.time)
+            calls = Calls(bus, Rates(limits.message_rate, limits.message_burst), time.monotonic)
+            meetings = Meetings(
+                storage,
+                Rates(limits.message_rate, limits.message_burst),
+                lambda channel: hub.occupied(channel),
+                time.monotonic,
+                time.time,
+            )
+            stack.push_async_callback(meetings.close)
+            direct = Direct(
+                chat,
+                accounts.account_by_handle,
+                bus,
+                lambda address: hub.addresses.occupied(address),
+                time.time,
+            )
+            peerjs = PeerJs(
+                bus,
+                lambda address, reason: hub.addresses.evict(address, reason),
+                Rates(limits.message_rate, limits.message_burst),
+                time.monotonic,
+            )
             hub = Hub(
-                Dispatch(chat, presence, accounts),
+                Dispatch(chat, presence, accounts, calls, meetings, direct, peerjs),
                 HubLimits(limits.sockets_per_user, limits.sockets_per_address),
                 time.monotonic,
             )
@@ -102,13 +147,21 @@ class Hubbub:
                 await _add_samples(accounts, chat)
             if settings.guests:
                 await chat.ensure_public(LOBBY, "Lobby", guests=True)
-            native = Native()
-            dialects: dict[str, Dialect] = {
-                dialect.name: dialect for dialect in (native, Rooms(), Conversations())
-            }
-            self._sockets = Sockets(hub, dialects, accounts, self._door(), time.time)
-            self.api.state.services = Services(settings, accounts, chat, native.encode)
-            ticking = asyncio.create_task(_tick(hub))
+            await meetings.start()
+            spoken = dialects()
+            self._sockets = Sockets(hub, spoken, accounts, self._door(), time.time)
+            self.api.state.services = Services(
+                settings,
+                accounts,
+                chat,
+                spoken["native"].encode,
+                signup,
+                outbox,
+                calls,
+                meetings,
+                asyncapi.document(spoken),
+            )
+            ticking = asyncio.create_task(_tick(hub.tick, meetings.tick, peerjs.tick))
             try:
                 yield
             finally:
@@ -127,9 +180,61 @@ class Hubbub:
             passwords,
             login_failures=settings.login_failures,
             refresh_days=settings.refresh_token_days,
+            external=self._external(storage),
             clock=time.time,
             monotonic=time.monotonic,
         )
+
+    def _external(self, storage: Storage) -> ExternalPeople | None:
+        settings = self.settings
+        keys: Keys
+        known: Sequence[str] = PUBLIC_ALGORITHMS
+        if settings.jwt_secret is not None:
+            keys = SharedKeys(shared_secret(settings.jwt_secret.get_secret_value()))
+            known = SECRET_ALGORITHMS
+        elif settings.jwt_jwks_url is not None:
+            keys = PublishedKeys(HttpFetch(settings.jwt_jwks_url), time.monotonic)
+        else:
+            return None
+        rules = Rules(
+            frozenset(settings.jwt_algorithms or known),
+            settings.jwt_issuer,
+            settings.jwt_audience,
+            settings.jwt_subject_claim,
+            settings.jwt_name_claim,
+            settings.jwt_role_claim,
+            settings.jwt_admin_role,
+        )
+        return ExternalPeople(storage, rules, keys, time.monotonic)
+
+    def _signup(
+        self, storage: Storage, accounts: AccountService
+    ) -> tuple[Signup, ConsoleMailer | None]:
+        settings = self.settings
+        mailer: Mailer | None = None
+        if settings.smtp_server is not None:
+            password = settings.email_password
+            mailer = SmtpMailer(
+                settings.smtp_server,
+                settings.smtp_port,
+                settings.email_user,
+                None if password is None else password.get_secret_value(),
+                settings.sender,
+            )
+        outbox = ConsoleMailer(mailer) if settings.dev else None
+        # In development mode everybody has the same address.
+        per_network = PER_NETWORK * (DEV_FACTOR if settings.dev else 1)
+        signup = Signup(
+            storage,
+            accounts,
+            Codes(settings.secret()),
+            outbox or mailer,
+            CodeLimits(time.monotonic, per_network=per_network),
+            trusting=settings.dev,
+            login_failures=settings.login_failures,
+            monotonic=time.monotonic,
+        )
+        return signup, outbox
 
     def _door(self) -> DoorSettings:
         settings = self.settings
@@ -155,6 +260,23 @@ class Hubbub:
         await send({"type": "lifespan.shutdown.complete"})
 
 
+def dialects() -> dict[str, Dialect]:
+    """Every protocol that the server speaks, by its name."""
+    return {
+        dialect.name: dialect
+        for dialect in (
+            Native(),
+            Rooms(),
+            Conversations(),
+            RelayChat(),
+            RelayVideo(),
+            Conference(),
+            Signaling(),
+            PeerJsDialect(),
+        )
+    }
+
+
 def create_app(settings: Settings | None = None) -> Hubbub:
     """The server, for an ASGI server or for embedding. Without settings they are read from the
     environment and `.env`.
@@ -174,11 +296,16 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(name)
 
 
-async def _tick(hub: Hub) -> None:
+async def _tick(*ticks: Callable[[], None]) -> None:
+    """Calls each of them once a second, whatever becomes of the others."""
     with suppress(asyncio.CancelledError):
         while True:
-            await asyncio.sleep(1)
-            hub.tick()
+            await asyncio.sleep(TICK_SECONDS)
+            for tick in ticks:
+                try:
+                    tick()
+                except Exception:
+                    log.exception("! what is done every second failed")
 
 
 async def _add_samples(accounts: AccountService, chat: Chat) -> None:

@@ -127,5 +127,15 @@ def test_many_at_once_cannot_slip_past() -> None:
     door = Door(limit=2)
     attempts = door._attempts
     with attempts.one("alice", None), attempts.one("alice", None):
-        assert door.refused("alice", None)
+        assert door.refused("alice", None) == 1
+    door.succeed("alice", None)
+
+
+def test_many_at_once_that_are_right_lock_nobody_out() -> None:
+    door = Door(limit=2)
+    with door._attempts.one("alice", None):
+        door.fail("alice", None)
+        with pytest.raises(TooMany, match="at once") as busy, door._attempts.one("alice", None):
+            pass
+        assert busy.value.retry_after == 1
     door.succeed("alice", None)

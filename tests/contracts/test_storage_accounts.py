@@ -44,6 +44,7 @@ async def test_an_account_is_kept_as_it_was_made(stored: Stored) -> None:
         ("ﬁne", "FINE"),
         ("ａlice", "alice"),  # noqa: RUF001
         ("e\u0301mile", "ÉMILE"),
+        ("\u0390", "\u03aa\u0301"),
     ],
 )
 async def test_a_name_is_taken_in_every_spelling(stored: Stored, name: str, same: str) -> None:
@@ -93,8 +94,9 @@ async def test_a_login_is_found_with_whose_it_is(stored: Stored) -> None:
 async def test_refreshing_uses_a_token_up_and_the_next_one_counts(stored: Stored) -> None:
     [alice] = await stored.people("alice")
     session = await log_in(stored, alice, "s1")
-    assert await stored.storage.rotate("s1 first", "second", 0) == session
-    assert await stored.storage.rotate("second", "third", 0) == session
+    account = await stored.storage.account_by_id(alice.id)
+    assert await stored.storage.rotate("s1 first", "second", 0) == (session, account)
+    assert await stored.storage.rotate("second", "third", 0) == (session, account)
     assert await live(stored, alice) == ["s1"]
 
 

@@ -123,6 +123,15 @@ async def test_a_direct_chat_takes_two_people_who_are_there(stored: Stored) -> N
     assert await refusal(stored.storage.direct(alice, UserId(99))) == "unknown_user"
 
 
+async def test_a_direct_chat_that_is_there_outlives_an_account(stored: Stored) -> None:
+    alice, bob, carol = await stored.people("alice", "bob", "carol")
+    chat = await stored.storage.direct(alice, bob.id)
+    for gone in (bob, carol):
+        await stored.storage.set_disabled(gone.id, True)
+    assert await stored.storage.direct(alice, bob.id) == chat
+    assert await refusal(stored.storage.direct(alice, carol.id)) == "unknown_user"
+
+
 async def test_nobody_leaves_a_direct_chat_or_brings_somebody_in(stored: Stored) -> None:
     alice, bob, carol = await stored.people("alice", "bob", "carol")
     chat = await stored.storage.direct(alice, bob.id)
@@ -160,6 +169,23 @@ async def test_every_change_is_stored_as_it_was_told(stored: Stored, kind: Kind)
     found = await stored.storage.find(place.id)
     assert found is not None
     assert (found.name, found.description, found.seq) == ("É\"'", "\\n", 6)
+
+
+async def test_a_room_that_everybody_left_is_its_next_members(stored: Stored) -> None:
+    alice, bob, carol = await stored.people("alice", "bob", "carol")
+    room = await stored.channel(alice)
+    await stored.storage.change(alice, LeaveChannel(room.id))
+    for who in (bob, carol):
+        await stored.storage.change(who, JoinChannel(room.id))
+    assert await stored.role(bob, room) is Role.OWNER
+    assert await stored.role(carol, room) is Role.MEMBER
+
+
+async def test_the_servers_own_room_is_nobodys(stored: Stored) -> None:
+    [alice] = await stored.people("alice")
+    lobby = await stored.storage.ensure_channel("lobby", "Lobby", guests=True)
+    await stored.storage.change(alice, JoinChannel(lobby.id))
+    assert await stored.role(alice, lobby) is Role.MEMBER
 
 
 async def test_a_change_that_changes_nothing_is_no_event(stored: Stored) -> None:

@@ -301,6 +301,17 @@ def test_a_room_becomes_private_and_public_again_but_a_conversation_never_public
     assert refusal(conversation, ALICE, public) == "always_private"
 
 
+def test_whoever_is_first_to_join_an_abandoned_room_owns_it() -> None:
+    [joined] = ask(state(None, owners=0), ALICE, JoinChannel(1))
+    assert joined == MemberJoined(ID, ME, OWNER, None, NOW)
+
+
+def test_a_room_that_nobody_made_is_nobodys() -> None:
+    lobby = replace(PLACES["guests room"], created_by=None)
+    [joined] = ask(state(None, owners=0, place=lobby), ALICE, JoinChannel(1))
+    assert joined == OUTCOMES["I join"][0]
+
+
 @dataclass
 class Log:
     """A channel as storage keeps it: what is loaded for a decision, and what events do to it."""
@@ -367,8 +378,6 @@ def test_whatever_is_asked_a_channel_with_members_has_an_owner(
 ) -> None:
     log = Log(place, {ALICE.id: membership(ALICE, OWNER), BOB.id: membership(BOB)})
     for who, command in asked:
-        if not log.members:
-            return
         try:
             log.ask(who, command)
         except DomainError:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubbub.core.limits import FailureWindow, TokenBucket
+from hubbub.core.limits import Buckets, FailureWindow, Rates, TokenBucket
 
 pure = settings(deadline=None, derandomize=True)
 pauses = st.lists(st.integers(0, 400).map(lambda sixteenths: sixteenths / 16), max_size=40)
@@ -109,20 +109,43 @@ def test_a_window_counts_what_failed_in_it_and_nothing_else(
         if outcome == "succeed":
             window.refund(key)
         else:
+            window.fail(key, now)
             failures[key].append(now)
+
+
+def failed(window: FailureWindow, key: str, now: float) -> None:
+    assert window.reserve(key, now) is None
+    window.fail(key, now)
 
 
 def test_attempts_under_way_count_so_that_many_at_once_cannot_slip_past() -> None:
     window = FailureWindow(3, 60)
-    assert [window.reserve("alice", T) for _ in range(5)] == [None, None, None, 60, 60]
+    assert [window.reserve("alice", T) for _ in range(5)] == [None, None, None, 0, 0]
     window.refund("alice")
     assert window.reserve("alice", T + 1) is None
-    assert window.reserve("alice", T + 1) == 59
+    assert window.reserve("alice", T + 1) == 0
+
+
+def test_only_what_failed_makes_anybody_wait_for_the_window() -> None:
+    window = FailureWindow(2, 60)
+    assert [window.reserve("alice", T) for _ in range(2)] == [None, None]
+    window.fail("alice", T + 1)
+    assert window.reserve("alice", T + 2) == 0
+    window.fail("alice", T + 3)
+    assert window.reserve("alice", T + 4) == 57
+
+
+def test_an_attempt_may_be_under_way_for_longer_than_the_window() -> None:
+    window = FailureWindow(1, 60)
+    assert window.reserve("alice", T) is None
+    assert window.reserve("alice", T + 100) == 0
+    window.fail("alice", T + 100)
+    assert window.reserve("alice", T + 101) == 59
 
 
 def test_a_refusal_counts_nothing_so_that_nobody_is_locked_out_for_ever() -> None:
     window = FailureWindow(1, 60)
-    window.reserve("alice", T)
+    failed(window, "alice", T)
     for second in range(60):
         assert window.reserve("alice", T + second) == 60 - second
     assert window.reserve("alice", T + 60) is None
@@ -130,11 +153,11 @@ def test_a_refusal_counts_nothing_so_that_nobody_is_locked_out_for_ever() -> Non
 
 def test_whoever_waits_as_long_as_a_window_says_may_try() -> None:
     window = FailureWindow(2, 1800)
-    window.reserve("alice", T)
-    window.reserve("alice", T + 7)
+    failed(window, "alice", T)
+    failed(window, "alice", T + 7)
     wait = window.reserve("alice", T + 11)
     assert wait is not None
-    assert window.reserve("alice", T + 11 + wait) is None
+    failed(window, "alice", T + 11 + wait)
     assert window.reserve("alice", T + 11 + wait) is not None
 
 
@@ -142,6 +165,8 @@ def test_a_window_without_a_limit_counts_nothing() -> None:
     window = FailureWindow(0, 60)
     assert all(window.reserve("alice", T) is None for _ in range(100))
     window.refund("alice")
+    window.fail("alice", T)
+    assert window.reserve("alice", T) is None
 
 
 def test_giving_back_what_was_never_reserved_changes_nothing() -> None:
@@ -153,9 +178,21 @@ def test_giving_back_what_was_never_reserved_changes_nothing() -> None:
 
 def test_ten_thousand_old_keys_are_forgotten_and_live_ones_are_not() -> None:
     window = FailureWindow(1, 60)
-    window.reserve("early", T)
+    failed(window, "early", T)
     for number in range(10_000):
-        window.reserve(f"name {number}", T + 59)
+        failed(window, f"name {number}", T + 59)
     assert window.reserve("late", T + 61) is None
     assert window.reserve("name 0", T + 61) is not None
     assert window.reserve("early", T + 61) is None
+
+
+def test_everybody_has_a_bucket_of_their_own_and_idle_ones_are_forgotten() -> None:
+    buckets = Buckets(Rates(1, 1), most=2)
+    assert [buckets.take(key, 0) for key in ("a", "a", "b")] == [0, 1, 0]
+    assert buckets.take("c", 10) == 0  # a and b are full again, and gone
+    assert [buckets.take(key, 10) for key in ("a", "c")] == [0, 1]
+
+
+def test_no_rate_is_no_limit_for_anybody() -> None:
+    buckets = Buckets(Rates(0, 0))
+    assert [buckets.take("a", 0) for _ in range(1000)] == [0] * 1000

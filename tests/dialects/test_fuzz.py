@@ -6,21 +6,27 @@ from dataclasses import fields, is_dataclass
 from typing import Any, get_args
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from hubbub.core.commands import Command
-from hubbub.core.events import Envelope, MessagePosted
+from hubbub.core.commands import Command, Signal
+from hubbub.core.events import Envelope, MessagePosted, Signalled
 from hubbub.core.ids import KEY_CHARACTERS, MAX_INTEGER, ChannelId, MessageId, Person, UserId, Who
+from hubbub.core.signals import Peer
 from hubbub.dialects.base import MAX_DEPTH, Dialect, Link, Refused, Request
+from hubbub.dialects.conference import Conference
 from hubbub.dialects.conversations import Conversations
 from hubbub.dialects.native import Native
+from hubbub.dialects.relay import RelayChat, RelayVideo
 from hubbub.dialects.rooms import Rooms
+from hubbub.dialects.signaling import Signaling
 
 # How long an example takes says more about the machine than about what is tested.
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-DIALECTS: tuple[Dialect, ...] = (Native(), Rooms(), Conversations())
+CHATS: tuple[Dialect, ...] = (Native(), Rooms(), Conversations(), RelayChat())
+CALLS: tuple[Dialect, ...] = (RelayVideo(), Conference(), Signaling())
+DIALECTS = CHATS + CALLS
 LINKS = (
     Link("c", Who(UserId(1), "testuser"), 5, key="general"),
     Link("c", Who(UserId(1), "testuser"), "general"),
@@ -30,11 +36,15 @@ LINKS = (
 )
 TYPES = [
     "connect", "refresh", "ping", "subscribe", "unsubscribe", "send", "history", "typing", "read",
-    "delivered", "presence", "message", "join_room", "leave_room",
+    "delivered", "presence", "message", "join_room", "leave_room", "offer", "answer", "candidate",
+    "ice-candidate", "hang_up", "hang-up", "call-declined", "decline", "custom", "call_join",
+    "user-joined", "connected", "join", "heartbeat",
 ]  # fmt: skip
 FIELDS = [
     "id", "type", "channel", "content", "client_id", "room_id", "conversation_id", "token",
     "channels", "cursor", "epoch", "seq", "presence", "join", "before", "after", "limit", "typing",
+    "to", "to_user_id", "target", "target_id", "data", "sdp", "candidate", "sdpMid",
+    "sdpMLineIndex", "name", "sender_id",
 ]  # fmt: skip
 
 any_text = st.text(st.characters(codec=None), max_size=20)
@@ -66,6 +76,13 @@ likely = st.fixed_dictionaries(
         "seq": integers,
         "limit": integers,
         "channels": st.one_of(st.lists(objects, max_size=3), values),
+        "to_user_id": st.one_of(integers, any_text, values),
+        "target": st.one_of(any_text, values),
+        "target_id": st.one_of(any_text, values),
+        "sdp": st.one_of(any_text, objects),
+        "candidate": st.one_of(any_text, objects),
+        "data": st.one_of(any_text, objects),
+        "name": st.one_of(any_text, values),
     },
 )
 written = st.one_of(objects, likely, values).flatmap(
@@ -113,8 +130,11 @@ def test_decoding_never_raises_and_always_says_something(
 def test_many_brackets_change_how_a_frame_is_read_and_not_what_is_read(
     dialect: Dialect, frame: dict[str, Any], link: Link
 ) -> None:
-    brackets = {**frame, "ignored": [[]] * MAX_DEPTH}
-    (few,) = dialect.decode(json.dumps(frame), link)
+    # No dialect reads this key, nor passes it on.
+    # What is no JSON at all is refused before anything is read.
+    assume("Infinity" not in (text := json.dumps(frame)) and "NaN" not in text)
+    few_brackets, brackets = {**frame, "sender_id": []}, {**frame, "sender_id": [[]] * MAX_DEPTH}
+    (few,) = dialect.decode(json.dumps(few_brackets), link)
     (many,) = dialect.decode(json.dumps(brackets), link)
     if isinstance(few, Refused):
         assert isinstance(many, Refused)
@@ -137,6 +157,9 @@ def assert_storable(value: Any, name: str = "") -> None:
         value.encode()
         assert "\x00" not in value
         assert name != "channel" or KEY_CHARACTERS.issuperset(value)
+    elif isinstance(value, bytes):
+        json.loads(value)
+        assert b"\n" not in value
     elif value is not None:
         assert isinstance(value, int)
         assert 0 <= value <= MAX_INTEGER
@@ -146,10 +169,11 @@ SENDER: dict[str, Callable[[dict[str, Any]], list[object]]] = {
     "native": lambda told: [told["sender"]["id"], told["sender"]["name"]],
     "rooms": lambda told: [told["user_id"], told["username"]],
     "conversations": lambda told: [told["sender_id"], told["sender_name"]],
+    "relay-chat": lambda told: [told["from_user_id"], told["to_user_id"]],
 }
 
 
-@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize("dialect", CHATS, ids=lambda dialect: dialect.name)
 @unhurried
 @given(
     content=st.text(),
@@ -161,10 +185,35 @@ def test_whatever_was_posted_is_told_in_one_line_and_reads_back_the_same(
     dialect: Dialect, content: str, name: str, client_id: str | None, user: int
 ) -> None:
     sender = Person(UserId(user), name)
-    posted = MessagePosted(ChannelId(5), MessageId(9), sender, content, client_id, 0)
+    to = Person(UserId(1), "testuser")
+    posted = MessagePosted(ChannelId(5), MessageId(9), sender, content, client_id, 0, to)
     frame = dialect.encode(Envelope(ChannelId(5), posted, 14, "a1b2"))
     assert frame is not None
     assert b"\n" not in frame
     told = json.loads(frame)
     assert told["content"] == content
-    assert SENDER[dialect.name](told) == [user, name]
+    relayed = dialect.name == "relay-chat"
+    assert SENDER[dialect.name](told) == ([name, "testuser"] if relayed else [user, name])
+
+
+@pytest.mark.parametrize("dialect", [Native(), *CALLS], ids=lambda dialect: dialect.name)
+@unhurried
+@given(text=likely.map(json.dumps))
+def test_whatever_was_signalled_is_told_in_one_line_and_as_what_it_is(
+    dialect: Dialect, text: str
+) -> None:
+    for request in dialect.decode(text, LINKS[0]):
+        if isinstance(request, Refused) or not isinstance(request.command, Signal):
+            continue
+        said, here = request.command, ChannelId(5)
+        peer = Peer("alice", "alice", Person(UserId(2), "alice"))
+        event = Signalled(here, "general", peer, peer, said.body, said.verbatim)
+        for other in DIALECTS:
+            frame = other.encode(Envelope(here, event))
+            assert frame is None or isinstance(json.loads(frame), dict)
+            assert frame is None or b"\n" not in frame
+        # What is relayed may not name another room or sender, and keeps its type.
+        told = json.loads(dialect.encode(Envelope(here, event)) or b"null")
+        assert told["type"] == json.loads(text)["type"]
+        assert told.get("room_id", "general") == "general"
+        assert told.get("sender_id", "alice") == "alice"

@@ -202,3 +202,59 @@ def test_nothing_else_names_a_channel(ref: object) -> None:
     with pytest.raises(Invalid) as refused:
         check_ref(ref, "invalid_room")
     assert refused.value.code == "invalid_room"
+
+
+@pytest.mark.parametrize(
+    ("frame", "code", "sentence"),
+    [
+        (
+            '{"type":"send","channel":5,"content":null}',
+            "invalid_content",
+            "content must be a string",
+        ),
+        (
+            '{"type":"send","channel":true,"content":"x"}',
+            "invalid_channel",
+            "channel must be an integer or a string",
+        ),
+        (
+            '{"type":"typing","channel":5,"typing":"yes"}',
+            "invalid_typing",
+            "typing must be true or false",
+        ),
+        (
+            '{"type":"history","channel":5,"limit":0}',
+            "invalid_limit",
+            "limit must be an integer of at least 1",
+        ),
+        (
+            '{"type":"history","channel":5,"limit":201}',
+            "invalid_limit",
+            "limit must be an integer of at most 200",
+        ),
+        (
+            '{"type":"history","channel":5,"before":1.5}',
+            "invalid_before",
+            "before must be an integer or null",
+        ),
+        (
+            '{"type":"subscribe","channel":5,"cursor":{"epoch":"a"}}',
+            "invalid_cursor",
+            "cursor.seq is missing",
+        ),
+        (
+            '{"type":"subscribe","channel":5,"cursor":{"epoch":"%s","seq":1}}' % ("x" * 65),
+            "invalid_cursor",
+            "cursor.epoch must be a string of length at most 64",
+        ),
+        (
+            '{"type":"connect","channels":[{"channel":1},{"channel":null}]}',
+            "invalid_channels",
+            "channels[1].channel must be an integer or a string",
+        ),
+        ('{"type":"connect","channels":7}', "invalid_channels", "channels must be an array"),
+    ],
+)
+def test_what_a_field_must_be_is_said_in_words(frame: str, code: str, sentence: str) -> None:
+    error = refusal(Native(), frame).error
+    assert (error.code, str(error)) == (code, sentence)

@@ -63,7 +63,7 @@ def answered(command: Command, answer: Answer, link: Link) -> list[object]:
 @pytest.mark.parametrize(
     ("frame", "command"),
     [
-        ({"type": "message", "content": "Hello"}, SendMessage(5, "Hello")),
+        ({"type": "message", "content": "Hello"}, SendMessage(5, "Hello", echo=True)),
         ({"type": "join_room"}, Enter(5, join=True, history=50)),
         ({"type": "leave_room"}, Exit(5)),
         ({"type": "typing"}, SetTyping(5)),
@@ -99,7 +99,7 @@ def test_elsewhere_digits_are_an_id_and_anything_else_a_key(
     named: ChannelRef, room: ChannelRef
 ) -> None:
     message = {"type": "message", "content": "Hello", "room_id": named}
-    assert decode(message, anywhere()) == Request(SendMessage(room, "Hello"))
+    assert decode(message, anywhere()) == Request(SendMessage(room, "Hello", echo=True))
     joining = {"type": "join_room", "room_id": named}
     assert decode(joining, anywhere()) == Request(Enter(room, join=True, history=50))
     assert decode({"type": "leave_room", "room_id": named}, anywhere()) == Request(Exit(room))
@@ -123,8 +123,10 @@ def test_what_can_be_no_room_is_refused(room: object, link: Link) -> None:
 
 def test_a_guest_who_names_no_room_means_the_lobby() -> None:
     message = {"type": "message", "content": "Hello"}
-    assert decode(message, in_lobby()) == Request(SendMessage("lobby", "Hello"))
-    assert decode({**message, "room_id": 5}, in_lobby()) == Request(SendMessage(5, "Hello"))
+    assert decode(message, in_lobby()) == Request(SendMessage("lobby", "Hello", echo=True))
+    assert decode({**message, "room_id": 5}, in_lobby()) == Request(
+        SendMessage(5, "Hello", echo=True)
+    )
     assert decode({"type": "typing"}, in_lobby()) == Request(SetTyping("lobby"))
 
 
@@ -137,7 +139,7 @@ def test_who_a_frame_says_it_is_from_is_ignored() -> None:
     frame = {
         "type": "message", "content": "Hello", "sender": "root", "user_id": 9, "username": "root",
     }  # fmt: skip
-    assert decode(frame, in_room()) == Request(SendMessage(5, "Hello"))
+    assert decode(frame, in_room()) == Request(SendMessage(5, "Hello", echo=True))
 
 
 @pytest.mark.parametrize(
@@ -242,4 +244,4 @@ def test_a_client_id_makes_a_post_repeatable_and_never_spoils_it(
 ) -> None:
     frame = '{"type":"message","content":"Hello","client_id":' + given + "}"
     (request,) = ROOMS.decode(frame, Link("c", WHO, 1))
-    assert request == Request(SendMessage(1, "Hello", counts))
+    assert request == Request(SendMessage(1, "Hello", counts, echo=True))

@@ -16,7 +16,10 @@ async def test_the_dialects_say_what_the_transcript_says_and_nothing_more(path: 
 
 
 def test_every_frame_that_the_documents_name_is_in_a_transcript() -> None:
-    said = {"rooms": set[str](), "conversations": set[str]()}
+    said = {
+        dialect: set[str]()
+        for dialect in ("rooms", "conversations", "relay", "conference", "signaling")
+    }
     for path in TRANSCRIPTS:
         dialect = title(path).partition("/")[0]
         for line in load(path):
@@ -30,4 +33,17 @@ def test_every_frame_that_the_documents_name_is_in_a_transcript() -> None:
     }  # fmt: skip
     assert said["conversations"] >= {
         ">", "<connection", "<message", "<user_joined", "<user_left", "<error"
+    }  # fmt: skip
+    assert said["relay"] >= {
+        ">", ">offer", ">answer", ">ice-candidate", ">hang-up", ">call-declined",
+        "<message", "<offer", "<answer", "<ice-candidate", "<hang-up", "<call-declined",
+        "<user-joined", "<user-left", "<error",
+    }  # fmt: skip
+    assert said["conference"] >= {
+        ">offer", ">answer", ">ice-candidate", ">join", "<offer", "<answer", "<ice-candidate",
+        "<join", "<connected", "<user-joined", "<user-left", "<error",
+    }  # fmt: skip
+    assert said["signaling"] >= {
+        ">offer", ">answer", ">candidate", ">heartbeat", "<offer", "<answer", "<candidate",
+        "<heartbeat_response", "<user_joined", "<user_left", "<error",
     }  # fmt: skip

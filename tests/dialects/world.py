@@ -4,11 +4,9 @@ Everything happens at once and in one order. Nothing here decides what a client 
 the transcripts ask for.
 """
 
-import json
 import uuid
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, assert_never
 
 from hubbub.core.answers import (
@@ -17,25 +15,36 @@ from hubbub.core.answers import (
     Done,
     Entered,
     Exited,
+    InCall,
     Messages,
     Posted,
     Present,
     Recovery,
     Refreshed,
 )
-from hubbub.core.channels import Channel, Kind, Role
+from hubbub.core.channels import Kind, Role
 from hubbub.core.commands import (
+    Claim,
     Command,
     Connect,
     Enter,
     Exit,
+    GiveUpClaim,
+    JoinCall,
+    KeepClaim,
+    LeaveCall,
     ListPresent,
     MoveCursor,
+    OpenInbox,
+    Pass,
+    PeerKind,
     Ping,
     ReadHistory,
     Refresh,
+    SendDirect,
     SendMessage,
     SetTyping,
+    Signal,
 )
 from hubbub.core.errors import (
     DomainError,
@@ -53,70 +62,36 @@ from hubbub.core.events import (
     MemberJoined,
     MemberLeft,
     MessagePosted,
+    PeerJoined,
+    PeerLeft,
+    Signalled,
     TypingChanged,
     UserCame,
     UserWent,
+    call_of,
+    inbox_of,
+    place_of,
 )
 from hubbub.core.ids import ChannelId, ChannelRef, MessageId, Person, UserId, Who, parse_ref
 from hubbub.core.presence import Roster
-from hubbub.dialects.base import Dialect, Link, Refused, Request
-from hubbub.dialects.conversations import Conversations
-from hubbub.dialects.native import Native
-from hubbub.dialects.rooms import Rooms
-
-NATIVE, ROOMS, CONVERSATIONS = Native(), Rooms(), Conversations()
-PEOPLE = {"testuser": UserId(1), "alice": UserId(2), "mallory": UserId(3)}
-ROOM, CONVERSATION, LOBBY = ChannelId(5), ChannelId(6), ChannelId(7)
-ROOM_KEY = "0d9be6a1-4f43-4dcf-b9c1-ffdc2ae8ca6b"
-NOW = 1_795_257_000_123
-TTL = 1800
-PING = 25
-
-
-@dataclass(eq=False)
-class Socket:
-    """One socket and what came to it. `entered` are its channels, each with whether it hears of
-    presence there."""
-
-    dialect: Dialect
-    link: Link
-    connected: bool
-    inbox: deque[object] = field(default_factory=deque)
-    entered: dict[ChannelId, bool] = field(default_factory=dict)
-    code: int | None = None
-
-    def tell(self, frame: bytes) -> None:
-        """A frame is on the wire."""
-        assert b"\n" not in frame
-        self.inbox.append(json.loads(frame))
-
-
-@dataclass
-class Place:
-    """A channel, its members and its log."""
-
-    channel: Channel
-    members: dict[UserId, CursorMoved] = field(default_factory=dict)
-    log: list[Envelope] = field(default_factory=list)
-
-
-def place(id: ChannelId, kind: Kind, key: str, name: str, *members: str) -> Place:
-    """A channel with these members and nothing said yet."""
-    channel = Channel(
-        id=id,
-        key=key,
-        kind=kind,
-        name=name,
-        description="",
-        private=kind is not Kind.ROOM,
-        guests=key == "lobby",
-        created_by=None,
-        created_at=NOW,
-        epoch="a1b2",
-        seq=0,
-    )
-    people = [Person(PEOPLE[member], member) for member in members]
-    return Place(channel, {person.id: CursorMoved(id, person, 0, 0) for person in people})
+from hubbub.core.signals import Peer
+from hubbub.dialects.base import Link, Refused, Request
+from tests.dialects.furniture import (
+    CONVERSATION,
+    DIRECT,
+    LOBBY,
+    NOW,
+    PEOPLE,
+    PING,
+    ROOM,
+    ROOM_KEY,
+    ROOMS,
+    TTL,
+    Place,
+    Socket,
+    place,
+    socket_at,
+)
 
 
 class World:
@@ -155,7 +130,8 @@ class World:
     async def open(self, actor: str, path: str) -> None:
         name = actor.partition("/")[0]
         who = Who(PEOPLE[name], name, "session") if name in PEOPLE else None
-        socket = self._sockets[actor] = self._socket(path, who)
+        socket = self._socket(path, who)
+        self._sockets[actor] = socket
         if who is None and path not in ("/ws", "/ws/v1"):
             socket.code = 4001
             return
@@ -166,6 +142,8 @@ class World:
             try:
                 answer = self._answer(socket, command, [])
             except DomainError as error:
+                for frame in dialect.turn_away(error):
+                    socket.tell(frame)
                 socket.code = 4004 if isinstance(error, NotFound) else 4003
                 return
             answered = dialect.answer(Request(command), answer, link)
@@ -216,23 +194,11 @@ class World:
 
     def _socket(self, path: str, who: Who | None) -> Socket:
         connection = str(uuid.UUID(int=len(self._sockets)))
-        match path.strip("/").split("/"):
-            case ["ws", "v1"]:
-                return Socket(NATIVE, Link(connection, who), connected=False)
-            case ["ws", "room", ref]:
-                return Socket(ROOMS, Link(connection, who, parse_ref(ref)), connected=True)
-            case ["conversations", ref, "ws"]:
-                return Socket(CONVERSATIONS, Link(connection, who, parse_ref(ref)), connected=True)
-            case ["ws", "auth"]:
-                return Socket(ROOMS, Link(connection, who), connected=True)
-            case ["ws"] if self._closed:
-                return Socket(ROOMS, Link(connection, who), connected=True)
-            case ["ws"]:
-                self._guests += 1
-                guest = Who(UserId(-self._guests), f"guest{self._guests}")
-                link = Link(connection, who or guest, fallback="lobby")
-                return Socket(ROOMS, link, connected=True)
-        raise ValueError(path)
+        if path == "/ws" and not self._closed:
+            self._guests += 1
+            guest = Who(UserId(-self._guests), f"guest{self._guests}")
+            return Socket(ROOMS, Link(connection, who or guest, fallback="lobby"), connected=True)
+        return socket_at(path, connection, who)
 
     def _carry_out(self, socket: Socket, request: Request) -> None:
         """Answers the sender, then tells everybody, as the server does."""
@@ -293,8 +259,22 @@ class World:
             case ListPresent(channel=ref):
                 channel = self._place(ref).channel.id
                 return Present(channel, list(self._roster.present(channel)))
-            case Ping():
-                raise AssertionError("answered above")
+            case JoinCall(channel=ref):
+                return self._join_call(socket, me, self._place(ref), PeerKind.USER)
+            case LeaveCall(channel=ref):
+                self._leave_call(socket, self._place(ref))
+                return Done()
+            case Signal():
+                self._signal(socket, command)
+                return Done()
+            case OpenInbox():
+                socket.addresses.add(inbox_of(me.id))
+                return Done()
+            case SendDirect(to=name, content=content):
+                self._send_direct(me, name, content)
+                return Done()
+            case Ping() | Claim() | KeepClaim() | GiveUpClaim() | Pass():
+                raise AssertionError("answered above, or in no transcript")
             case _:
                 assert_never(command)
 
@@ -330,6 +310,8 @@ class World:
         came = self._roster.come(channel.id, me, link.connection)
         if came is not None:
             self._publish(here, came)
+        if command.call is not None:
+            self._join_call(socket, me, here, command.call)
         entered = Entered(channel, len(here.log), history=_messages(here)[-command.history :])
         if command.history == 0:
             entered = replace(entered, history=())
@@ -341,6 +323,56 @@ class World:
             case cursor:
                 missed = here.log[cursor.seq :]
                 return replace(entered, recovery=Recovery.RECOVERED, events=missed)
+
+    def _join_call(self, socket: Socket, me: Person, here: Place, kind: PeerKind) -> InCall:
+        channel, connection = here.channel.id, socket.link.connection
+        own = connection if kind is PeerKind.CONNECTION else None
+        peer = socket.peers[channel] = Peer(own or me.handle, own or me.name, me, own)
+        socket.addresses |= {call_of(channel), place_of(channel, peer)}
+        self._tell_peers(here.call.join(peer, connection))
+        return InCall(peer, here.call.everybody(but=peer.key))
+
+    def _leave_call(self, socket: Socket, here: Place) -> None:
+        channel = here.channel.id
+        peer = socket.peers.pop(channel, None)
+        if peer is not None:
+            socket.addresses -= {call_of(channel), place_of(channel, peer)}
+            self._tell_peers(here.call.leave(peer.key, socket.link.connection))
+
+    def _tell_peers(self, told: PeerJoined | PeerLeft | None) -> None:
+        if told is not None:
+            self._tell(told, call_of(told.channel), skip=place_of(told.channel, told.peer))
+
+    def _signal(self, socket: Socket, command: Signal) -> None:
+        here = self._place(command.channel)
+        channel, call = here.channel.id, here.call
+        sender = socket.peers.get(channel)
+        if sender is None:
+            raise Forbidden("join the call first", "not_in_call")
+        targets = call.everybody(but=sender.key)
+        if command.to is not None:
+            target = call.find(command.to, by_name=command.by_name)
+            if target is None:
+                raise NotFound("that peer is not connected", "peer_not_connected")
+            targets = (target,)
+        for target in targets:
+            said = Signalled(channel, call.room, sender, target, command.body, command.verbatim)
+            self._tell(said, place_of(channel, target))
+
+    def _send_direct(self, me: Person, name: str, content: str) -> None:
+        if name not in PEOPLE:
+            raise NotFound("there is nobody of that name here", "unknown_user")
+        self._messages += 1
+        to = Person(PEOPLE[name], name)
+        posted = MessagePosted(DIRECT, MessageId(self._messages), me, content, None, NOW, to)
+        self._tell(posted, inbox_of(to.id))
+
+    def _tell(self, event: Event, address: str, skip: str = "") -> None:
+        for socket in self._sockets.values():
+            if address in socket.addresses and skip not in socket.addresses:
+                frame = socket.dialect.encode(Envelope(ChannelId(0), event, to=address))
+                if frame is not None:
+                    socket.tell(frame)
 
     def _posted(
         self,
@@ -385,6 +417,7 @@ class World:
 
     def _leave(self, socket: Socket, here: Place, why: Departure) -> None:
         assert socket.link.who is not None
+        self._leave_call(socket, here)
         del socket.entered[here.channel.id]
         connection = socket.link.connection
         went = self._roster.go(here.channel.id, socket.link.who.id, connection, why)

@@ -11,17 +11,25 @@ pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 _RUN = """
     (code) => new Promise((resolve) => {
       console.log = (frame) => {
-        const content = frame.content ?? "";
-        if (content.startsWith("Hello from")) resolve(content);
+        const words = frame.content ?? frame.message ?? "";
+        if (words) resolve(words);
       };
       import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
     })
 """
 
 
-@pytest.mark.parametrize("protocol", ["conversations", "rooms", "the native protocol"])
+@pytest.mark.parametrize(
+    ("protocol", "words"),
+    [
+        ("conversations", "Hello from conversations"),
+        ("rooms", "Hello from rooms"),
+        ("the native protocol", "Hello from native"),
+        ("meetings", "Successfully connected to room"),
+    ],
+)
 async def test_the_examples_of_the_landing_page_run_as_they_are(
-    dev_server: Server, browser: Browser, protocol: str
+    dev_server: Server, browser: Browser, protocol: str, words: str
 ) -> None:
     # The console of a browser, where they are to be pasted, has no policy either.
     context = await browser.new_context(bypass_csp=True)
@@ -30,9 +38,7 @@ async def test_the_examples_of_the_landing_page_run_as_they_are(
     await expect(page.get_by_text("Running, in development mode")).to_be_visible()
     code = await page.get_by_label(f"JavaScript for {protocol}").text_content()
     assert dev_server.ws in (code or "")
-    assert await page.evaluate(_RUN, code) == f"Hello from {protocol.split()[-1]}".replace(
-        "protocol", "native"
-    )
+    assert await page.evaluate(_RUN, code) == words
     await context.close()
 
 

@@ -10,7 +10,15 @@ from typing import Any
 from hubbub.bus.memory import MemoryBus
 from hubbub.core.answers import Done, Entered, Messages, Posted, Present, Recovery
 from hubbub.core.channels import Channel, Role
-from hubbub.core.commands import Enter, ListPresent, MoveCursor, ReadHistory, SendMessage
+from hubbub.core.commands import (
+    Enter,
+    ListPresent,
+    MoveCursor,
+    ReadHistory,
+    SendDirect,
+    SendMessage,
+    Signal,
+)
 from hubbub.core.errors import DomainError, NotAMember, NotFound, Unauthenticated
 from hubbub.core.events import (
     ChannelChanged,
@@ -22,12 +30,15 @@ from hubbub.core.events import (
     MessagePosted,
 )
 from hubbub.core.ids import ChannelId, ChannelRef, UserId, Who
+from hubbub.core.limits import Rates
 from hubbub.core.policy import Action, authorize
+from hubbub.core.signals import Peer
 from hubbub.dialects.base import Dialect, Link
 from hubbub.hub.connection import Connection
 from hubbub.hub.frames import frame
 from hubbub.hub.hub import Hub, HubLimits
 from hubbub.hub.portable import messages
+from hubbub.services.calls import Calls
 from hubbub.services.presence import Presence
 from tests.support.samples import channel
 
@@ -66,6 +77,7 @@ class FakeSink:
         self.closed = False
         self.on_writable: Callable[[], None] | None = None
         self.room = room
+        self.held = 0
         self.writes: list[bytes] = []
         self.ended: tuple[int, str] | None = None
         self.on_close: Callable[[int], None] = lambda code: None
@@ -83,6 +95,9 @@ class FakeSink:
             self.ended = code, reason
             self.lose()
             self.on_close(code)
+
+    def unread(self) -> int:
+        return self.held
 
     def stall(self) -> None:
         """The peer reads no more."""
@@ -217,6 +232,7 @@ class FakeServices:
         self.answer_posts = True
         self._gates: dict[str, deque[Gate]] = {}
         self._faults: dict[str, deque[Exception]] = {}
+        self._calls = Calls(bus, Rates(0, 0), lambda: 0.0)
         presence = Presence(bus)
         self._presence = presence
         self.typing = presence.typing
@@ -331,6 +347,25 @@ class FakeServices:
 
     def closed(self, connection: str) -> None:
         self.calls.append(("closed", connection))
+
+    async def locate(self, who: Who, command: Enter) -> ChannelId:
+        return await self.resolve(command.channel)
+
+    def join_call(self, channel: Channel, peer: Peer, connection: str) -> None:
+        self._calls.join(channel, peer, connection)
+
+    def leave_call(self, channel: ChannelId, peer: Peer, connection: str) -> None:
+        self._calls.leave(channel, peer, connection)
+
+    def peers(self, channel: ChannelId, but: Peer) -> Sequence[Peer]:
+        return self._calls.peers(channel, but)
+
+    def signal(self, channel: ChannelId, sender: Peer, command: Signal) -> None:
+        self._calls.signal(channel, sender, command)
+
+    async def send_direct(self, who: Who, command: SendDirect) -> None:
+        await self._pass("send_direct")
+        self.calls.append(("send_direct", (who.id, command.to, command.content)))
 
     def come(self, channel: ChannelId, who: Who, connection: str) -> None:
         self.calls.append(("come", (channel, who.id, connection)))

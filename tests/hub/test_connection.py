@@ -268,6 +268,18 @@ def test_a_slow_reader_is_not_stalled_as_long_as_something_is_taken() -> None:
     assert box.connection.stalled(now + MOST_STALLED + 0.1)
 
 
+def test_a_reader_in_the_middle_of_a_large_write_is_not_stalled() -> None:
+    box = Outbox().stalled()
+    box.sink.held = 5_000 * KIB
+    now = 0.0
+    for _ in range(100):
+        now += MOST_STALLED - 1
+        box.sink.held -= 50 * KIB
+        assert not box.connection.stalled(now)
+    assert not box.connection.stalled(now + MOST_STALLED)
+    assert box.connection.stalled(now + MOST_STALLED + 0.1)
+
+
 def test_a_reader_for_whom_nothing_waits_is_never_stalled() -> None:
     box = Outbox()
     box.sink.stall()

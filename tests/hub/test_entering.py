@@ -317,7 +317,71 @@ async def test_that_somebody_else_leaves_meanwhile_stops_nobody() -> None:
         assert scene.inside, script
 
 
+@pytest.mark.parametrize(
+    ("member", "events", "stays"),
+    [
+        (True, (went_out(BOB), came_in(BOB)), True),
+        (False, (came_in(BOB), went_out(BOB)), False),
+        (False, (changed(private=True), changed(private=False)), False),
+    ],
+)
+@pytest.mark.parametrize("company_since", [None, 1])
+async def test_what_storage_knew_when_somebody_entered_changes_nothing_for_them(
+    member: bool, events: Sequence[Durable], stays: bool, company_since: int | None
+) -> None:
+    for script in scripts(2):
+        if script.index("S") < script.rindex("C"):
+            continue
+        scene = Scene(company_since=company_since, member=member)
+        await scene.prepare()
+        answer = await scene.play(script, events)
+        assert isinstance(answer, Entered), script
+        assert scene.inside, script
+        subscription = scene.bob.connection.subscriptions[ID]
+        assert (subscription.member, subscription.may_post) == (stays, stays), script
+
+
+async def test_a_name_that_was_read_is_not_replaced_by_an_older_one() -> None:
+    scene = Scene()
+    await scene.prepare()
+    for name in ("Old", "New"):
+        scene.place.commit(changed(private=False, name=name))
+    await scene.bob.enter(1)
+    scene.stage.publish(scene.place.log[3])
+    known = scene.stage.hub.channel(ID)
+    assert known is not None
+    assert known.name == "New"
+
+
 # Entering again, and going while entering
+
+
+async def test_entering_again_without_a_cursor_leaves_no_hole() -> None:
+    for script in scripts(3):
+        scene = Scene()
+        await scene.prepare()
+        await scene.bob.enter(1)
+        await turns()
+        scene.bob.sink.writes.clear()
+        assert isinstance(await scene.play(script, MESSAGES), Entered), script
+        assert numbers(scene.bob.got) == [4, 5, 6], script
+        answered = next(n for n, line in enumerate(scene.bob.got) if line.startswith("in 1 at "))
+        seq = int(scene.bob.got[answered].split()[-1])
+        assert max([3, *numbers(scene.bob.got[:answered])]) == seq, script
+
+
+async def test_whoever_comes_while_somebody_enters_again_is_announced() -> None:
+    scene = Scene()
+    await scene.prepare()
+    await scene.bob.enter(1)
+    gate = scene.stage.services.hold("entered")
+    again = scene.bob.entering(1)
+    await gate.reached.wait()
+    await scene.stage.connect(CAROL).enter(1)
+    gate.opened.set()
+    await again
+    await turns()
+    assert "UserCame carol" in scene.bob.got
 
 
 @pytest.mark.parametrize("seq", [1, 3])

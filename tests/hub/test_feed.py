@@ -93,6 +93,28 @@ def test_what_was_late_and_fetched_as_well_is_told_once() -> None:
     assert followed.fetches == [(0, 3)]
 
 
+def test_what_waits_is_bounded_and_what_found_no_room_is_fetched() -> None:
+    followed = Followed()
+    total = 3 * RING_EVENTS
+    followed.take(*range(2, total + 1))
+    assert len(followed.feed._stash or ()) == RING_EVENTS
+    assert followed.fetches == [(0, 1)]
+    assert followed.take(1) == list(range(1, RING_EVENTS + 2))
+    gap = followed.feed.fetched()
+    while gap is not None:
+        after, upto = gap
+        assert upto - after <= RING_EVENTS
+        followed.take(*range(after + 1, upto + 1))
+        gap = followed.feed.fetched()
+    assert followed.told == list(range(1, total + 1))
+
+
+def test_a_large_gap_is_fetched_in_parts() -> None:
+    followed = Followed()
+    followed.take(10_000)
+    assert followed.fetches == [(0, RING_EVENTS)]
+
+
 class Network:
     """Delivers envelopes to a feed as `arrivals` says, and whatever is fetched between them or at
     the end, as the hub does."""
@@ -246,7 +268,7 @@ def test_sockets_stand_together_by_protocol_and_leave_no_trace() -> None:
     assert feed.idle
     sockets = [socket(ALICE, plain), socket(BOB, plain), socket(ALICE, other)]
     for connection in sockets:
-        feed.add(connection, Subscription(True, True, True, 0))
+        feed.add(connection, Subscription(True, True, True, 0, 0))
     assert [len(group) for _, group in feed.subscribers.values()] == [2, 1]
     assert list(feed.of(ALICE.id)) == [sockets[0], sockets[2]]
     assert [connection for connection, _ in feed.each()] == sockets

@@ -1,5 +1,7 @@
 """Sockets in channels: who is told what, and who is let go."""
 
+from typing import NoReturn
+
 import pytest
 
 from hubbub.core.errors import TooMany
@@ -8,7 +10,7 @@ from hubbub.core.events import (
     SessionRevoked,
 )
 from hubbub.core.ids import ChannelId, Who
-from hubbub.hub.connection import MOST_STALLED, MOST_WAITING
+from hubbub.hub.connection import MOST_STALLED, MOST_WAITING, Connection
 from hubbub.hub.hub import PING_SECONDS, HubLimits
 from tests.hub.fakes import Plain, Stage, inside, turns
 from tests.support.samples import (
@@ -177,7 +179,52 @@ async def test_a_reader_a_mebibyte_behind_is_closed_and_the_others_are_told_on()
     assert len(alice.got) == sent // 4_000
 
 
+class Broken(Plain):
+    """Has no words for a ping."""
+
+    def ping(self, moved: dict[ChannelId, int]) -> bytes | None:
+        raise ValueError("a mistake")
+
+
+async def test_a_socket_that_cannot_be_pinged_is_closed_and_the_others_are_pinged() -> None:
+    stage = Stage()
+    sockets = [stage.connect(ALICE) for _ in range(20)]
+    broken = stage.connect(BOB, Broken())
+    sockets += [stage.connect(ALICE) for _ in range(20)]
+    seconds(stage, PING_SECONDS)
+    await turns()
+    assert broken.sink.code == 1011
+    assert [len(socket.got) for socket in sockets] == [1] * 40
+
+
 # Notices
+
+
+class Uncounted(set[Connection]):
+    """Sockets that nobody may look through."""
+
+    def __iter__(self) -> NoReturn:
+        raise AssertionError("a notice costs what it closes")
+
+
+async def test_a_notice_costs_what_it_closes() -> None:
+    stage = Stage()
+    alice, bob = stage.connect(ALICE), stage.connect(BOB)
+    stage.hub.connections = Uncounted(stage.hub.connections)
+    stage.bus.notify(SessionRevoked("alice's login"))
+    stage.bus.notify(AccountDisabled(BOB.id))
+    assert (alice.sink.code, bob.sink.code) == (4001, 4000)
+
+
+async def test_sockets_that_are_gone_leave_nothing_behind() -> None:
+    stage = Stage()
+    other = Who(ALICE.id, ALICE.name, "another login")
+    sockets = [stage.connect(who) for who in (ALICE, ALICE, BOB, GUEST, None)]
+    stage.hub.renew(sockets[0].connection, other)
+    stage.hub.adopt(sockets[4].connection, other)
+    for socket in sockets:
+        stage.hub.remove(socket.connection)
+    assert stage.hub._of_user == stage.hub._of_session == {}
 
 
 async def test_a_revoked_login_closes_its_sockets_and_no_others() -> None:

@@ -95,6 +95,19 @@ async def test_a_slow_reader_fills_the_wire_and_writing_goes_on_when_it_reads() 
     assert texts(server)[-1] == "z"
 
 
+async def test_what_the_server_has_not_taken_is_counted() -> None:
+    server = FakeServer()
+    async with PortableWriter(server.send) as writer:
+        assert writer.unread() == 0
+        with server.stalled():
+            for _ in range(3):
+                writer.write(frame(b"x" * KIB))
+                await turns()
+            assert writer.unread() == 3 * len(frame(b"x" * KIB))
+        await until(lambda: writer.unread() == 0)
+        assert len(server.sent) == 3
+
+
 async def test_an_outbox_over_it_loses_nothing_and_keeps_order() -> None:
     server = FakeServer()
     async with PortableWriter(server.send) as writer:

@@ -17,7 +17,7 @@ from hubbub.core.errors import (
 )
 from hubbub.hub.session import MOST_IN_FLIGHT, SocketLimits, close_code
 from tests.hub.conversation import ROOMS, TALK, Client, connected, send, started, subscribe
-from tests.hub.fakes import Stage, turns
+from tests.hub.fakes import Stage, turns, until
 from tests.support.samples import ALICE, BOB, EPOCH, GUEST, said, went_out
 
 
@@ -210,6 +210,18 @@ async def test_a_flood_of_frames_closes_the_socket() -> None:
     assert client.sink.code == 1008
 
 
+async def test_every_command_of_a_frame_counts() -> None:
+    stage = Stage()
+    client = await connected(stage, limits=SocketLimits(0, 0, 10))
+    client.say(*[{"type": "ping"}] * 9)
+    await turns(50)
+    assert client.sink.ended is None
+    stage.clock.now += 1
+    client.say(*[{"type": "ping"}] * 11)
+    await client.ended()
+    assert client.sink.code == 1008
+
+
 async def test_without_a_limit_there_is_no_flood() -> None:
     stage = Stage()
     client = await connected(stage)
@@ -386,3 +398,32 @@ async def test_a_socket_whose_channel_puts_its_user_out_is_closed() -> None:
         await client.ended()
         assert client.sink.code == 4003
         assert "secret" not in str(client.frames)
+
+
+async def test_large_answers_wait_for_a_reader_that_is_slower_than_its_questions() -> None:
+    stage = Stage()
+    stage.services.add(1, ALICE)
+    client = await connected(stage)
+    client.sink.stall()
+    client.say(*[{"id": n, "type": "history", "channel": 1} for n in range(10, 14)])
+    await turns()
+    assert stage.services.called("read") == []
+    client.sink.resume(room=1)  # takes one answer and is full again
+    await until(lambda: len(stage.services.called("read")) == 1)
+    await turns()
+    assert len(stage.services.called("read")) == 1, "the second waits until the first was read"
+    client.sink.resume()
+    await client.reply(13)
+    assert client.ids[-4:] == [10, 11, 12, 13]
+
+
+async def test_a_reader_that_is_gone_while_answers_wait_leaves_nothing_running() -> None:
+    stage = Stage()
+    stage.services.add(1, ALICE)
+    client = await connected(stage)
+    client.sink.stall()
+    client.say(*[{"id": n, "type": "history", "channel": 1} for n in range(10, 10 + 80)])
+    await until(lambda: client.connection.free is not None)
+    client.leave(1006)
+    stage.hub.tick()
+    await client.ended()

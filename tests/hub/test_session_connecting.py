@@ -8,7 +8,7 @@ from hubbub.core.errors import AccountGone, Unavailable
 from hubbub.core.events import SessionRevoked
 from hubbub.core.ids import Who
 from hubbub.hub.hub import PING_SECONDS, HubLimits
-from hubbub.hub.session import EXPIRY_GRACE
+from hubbub.hub.session import EXPIRY_GRACE, MOST_RECOVERED
 from tests.hub.conversation import NOW, ROOMS, TALK, Client
 from tests.hub.fakes import Known, Stage, turns
 from tests.support.samples import ALICE, BOB, EPOCH, said, typing
@@ -354,3 +354,20 @@ async def test_the_documents_sockets_outlive_their_token(dialect: Any) -> None:
     await turns()
     pass_time(stage, 10 * TTL)
     assert client.sink.ended is None
+
+
+async def test_what_all_channels_missed_is_bounded_and_the_rest_is_truncated() -> None:
+    stage = stage_with_tokens()
+    number = 5
+    for id in range(1, number + 1):
+        place = stage.services.add(id, ALICE)
+        for _ in range(MOST_RECOVERED // 3 // 4_000):
+            place.commit(said("x" * 4_000, in_channel=id))
+    client = Client(stage, None)
+    missed = {"cursor": {"epoch": EPOCH, "seq": 0}}
+    client.say(connect("alice's", *[{"channel": id, **missed} for id in range(1, number + 1)]))
+    channels = (await client.reply(1))["result"]["channels"]
+    assert [c["recovery"] for c in channels] == ["recovered"] * 2 + ["truncated"] * 3
+    assert [len(c["events"]) > 0 for c in channels] == [True] * 2 + [False] * 3
+    assert channels[4]["oldest"] == channels[4]["seq"] + 1
+    assert len(client.sink.writes[-1]) < 1.5 * MOST_RECOVERED

@@ -8,6 +8,7 @@ import pytest
 
 from hubbub.core.events import AccountDisabled, SessionRevoked
 from hubbub.hub.hub import HubLimits
+from hubbub.hub.session import MAX_MESSAGE
 from tests.hub.conversation import ROOMS, Client, connected, send, started, subscribe
 from tests.hub.fakes import Stage, turns
 from tests.support.samples import ALICE, BOB, came_in, changed
@@ -175,3 +176,43 @@ async def test_the_restart_of_the_server_closes_everybody_with_its_own_code() ->
         await client.ended()
         assert client.sink.code == 1012
     assert stage.hub.connections == set()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"text": "x" * (MAX_MESSAGE + 1)},
+        {"text": "\u6f22" * (MAX_MESSAGE // 3 + 1)},
+        {"text": "\U0001f600" * (MAX_MESSAGE // 4) + "x"},
+        {"bytes": bytes(MAX_MESSAGE + 1)},
+        {"text": None, "bytes": bytes(MAX_MESSAGE + 1)},
+    ],
+    ids=["ascii", "three bytes each", "four bytes each", "binary", "binary beside no text"],
+)
+async def test_a_message_over_256_kib_closes_1009_whichever_server_let_it_pass(
+    event: dict[str, Any],
+) -> None:
+    client = await connected(Stage())
+    client.incoming.put_nowait({"type": "websocket.receive", **event})
+    await client.ended()
+    assert client.sink.code == 1009
+    assert gone(client)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"text": "x" * MAX_MESSAGE},
+        {"text": "\U0001f600" * (MAX_MESSAGE // 4)},
+        {"text": "\ud800" * (MAX_MESSAGE // 3)},
+        {"bytes": bytes(MAX_MESSAGE)},
+    ],
+    ids=["ascii", "four bytes each", "lone surrogates", "binary"],
+)
+async def test_a_message_of_256_kib_is_read_and_refused_in_words(event: dict[str, Any]) -> None:
+    client = await connected(Stage())
+    client.incoming.put_nowait({"type": "websocket.receive", **event})
+    client.say({"id": 2, "type": "ping"})
+    await client.reply(2)
+    assert client.sink.ended is None
+    assert len(client.frames) == 3

@@ -272,6 +272,25 @@ async def test_when_storage_cannot_fill_a_gap_the_next_event_tries_again(error: 
     assert alice.got == ["1 0", "2 1", "3 2", "4 3"]
 
 
+@pytest.mark.parametrize("error", [Unavailable("not now"), RuntimeError("a mistake")])
+async def test_when_storage_cannot_fill_a_gap_it_is_asked_again_a_second_later(
+    error: Exception,
+) -> None:
+    stage = Stage()
+    place = stage.services.add(1, ALICE)
+    [alice] = await inside(stage, ALICE)
+    lost = [place.commit(said(f"{n}")) for n in range(3)]
+    stage.services.fail("backfill", error)
+    stage.publish(lost[2])
+    await turns(10)
+    assert alice.got == []
+    for _ in range(2):
+        stage.hub.tick()
+        await turns(10)
+        assert [line for line in alice.got if line[0].isdigit()] == ["1 0", "2 1", "3 2"]
+    assert len(stage.services.called("backfill")) == 2
+
+
 async def test_a_gap_in_a_channel_that_everybody_left_is_nobodys() -> None:
     stage = Stage()
     place = stage.services.add(1, ALICE)

@@ -1,7 +1,8 @@
-"""Before a WebSocket: half-open handshakes end, and no token reaches the log."""
+"""Before a WebSocket: half-open handshakes and requests end, and no token reaches the log."""
 
 import asyncio
 import gc
+import json
 import logging
 import weakref
 from typing import Any
@@ -20,6 +21,7 @@ class Hasty(HubbubHttpProtocol):
     """Waits for a request head no longer than a test can."""
 
     head_timeout = 0.05
+    body_timeout = 0.05
     abort_after = 0.05
 
 
@@ -161,6 +163,101 @@ async def test_a_slow_body_is_not_cut_by_the_limit_on_heads(place: Place) -> Non
         assert page.body == b"abcdef"
 
 
+HALF = b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 6\r\n\r\nabc"
+
+
+@everywhere
+@pytest.mark.parametrize("sent", [HALF, HALF[:-3]], ids=["half", "nothing"])
+async def test_a_body_that_does_not_come_does_not_stay_open(place: Place, sent: bytes) -> None:
+    async with place.serve(Page(), http=Hasty) as served:
+        peer = await served.tcp()
+        peer.send(sent)
+        status, _, body = (await peer.rest()).decode().partition("\r\n\r\n")
+        assert "408" in status.splitlines()[0]
+        assert json.loads(body)["code"] == "timeout"
+        await gone(served)
+        assert not served.trouble()
+
+
+@over_tcp
+async def test_a_body_behind_an_answer_that_did_not_wait_for_it_does_not_stay_open(
+    place: Place,
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-length", b"0")]
+        await send({"type": "http.response.start", "status": 404, "headers": headers})
+        await send({"type": "http.response.body"})
+
+    async with place.serve(app, http=Hasty, timeout_keep_alive=1000) as served:
+        peer = await served.tcp()
+        peer.send(HALF)
+        answer = await peer.rest()
+        assert b"404" in answer
+        assert b"408" not in answer
+        await gone(served)
+
+
+@over_tcp
+async def test_an_application_that_reads_slowly_is_not_taken_for_a_slow_client(
+    place: Place,
+) -> None:
+    read = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await read.wait()
+        await Page()(scope, receive, send)
+
+    class Counting(Hasty):
+        watched = 0
+
+        def _watch_body(self) -> None:
+            Counting.watched += 1
+            super()._watch_body()
+
+    Counting.watched = 0
+    async with place.serve(app, http=Counting) as served:
+        peer = await served.tcp()
+        size = 1_000_000
+        peer.send(f"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: {size}\r\n\r\n".encode())
+        peer.send(bytes(size))
+        await until(lambda: served.protocol.flow.read_paused)
+        before = Counting.watched
+        await until(lambda: Counting.watched > before + 1)
+        read.set()
+        assert "200" in await peer.head()
+
+
+@everywhere
+async def test_a_body_that_has_not_come_when_the_server_ends_is_answered_at_once(
+    place: Place,
+) -> None:
+    page = Page()
+    async with place.serve(page) as served:
+        peer = await served.tcp()
+        peer.send(HALF)
+        await until(lambda: page.body == b"abc")
+        served.protocol.shutdown()
+        status, _, body = (await peer.rest()).decode().partition("\r\n\r\n")
+        assert "503" in status.splitlines()[0]
+        assert json.loads(body) == {"detail": "the server restarts", "code": "unavailable"}
+        await gone(served)
+
+
+@over_tcp
+async def test_an_answer_that_is_being_made_when_the_server_ends_is_given(place: Place) -> None:
+    page = Page()
+    page.open.clear()
+    async with place.serve(page) as served:
+        peer = await served.tcp()
+        peer.send(HALF, b"def")
+        await until(lambda: page.body == b"abcdef")
+        served.protocol.shutdown()
+        await turns()
+        page.open.set()
+        assert (await peer.rest()).endswith(b"hello")
+        assert page.body == b"abcdef"
+
+
 @over_tcp
 async def test_a_large_body_nobody_reads_is_not_taken_for_a_head(place: Place) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -299,6 +396,24 @@ async def test_no_token_in_a_query_reaches_the_log(place: Place) -> None:
         assert '"GET /page%3Fx HTTP/1.1" 200' in log
         assert '"WebSocket /refused" 403' in log
         assert '"WebSocket /taken" [accepted]' in log
+
+
+@everywhere
+async def test_a_handshake_that_is_refused_in_words_is_no_trouble(place: Place) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-type", b"text/plain")]
+        start = {"type": "websocket.http.response.start", "status": 403, "headers": headers}
+        await send(start)
+        await send({"type": "websocket.http.response.body", "body": b"not from there"})
+
+    async with place.serve(app) as served:
+        peer = await served.tcp()
+        peer.send(upgrade())
+        answer = await peer.rest()
+        assert answer.startswith(b"HTTP/1.1 403 ")
+        assert answer.endswith(b"\r\n\r\nnot from there")
+        await gone(served)
+        assert served.trouble() == []
 
 
 @over_tcp

@@ -157,6 +157,21 @@ async def test_a_slow_reader_fills_no_more_than_the_high_water_mark(place: Place
 
 
 @everywhere
+async def test_what_the_kernel_holds_for_a_slow_reader_is_counted(place: Place) -> None:
+    note = Note()
+    async with place.serve(note) as served:
+        peer = await served.connect()
+        await note.opened.wait()
+        peer.freeze()
+        written = await fill(note.writer, BLOCK)
+        assert note.writer.unread() > note.writer.buffered() > 0
+        peer.thaw()
+        await peer.reader.readexactly(len(written))
+        await until(lambda: note.writer.unread() == 0)
+    assert note.writer.unread() == 0
+
+
+@everywhere
 async def test_a_connection_that_is_closing_does_not_ask_for_more(place: Place) -> None:
     note = Note()
     async with place.serve(note) as served:

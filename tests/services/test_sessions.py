@@ -30,6 +30,16 @@ async def test_a_refresh_token_gives_new_tokens_of_the_same_login(office: Office
     assert (await office.who(second)).session == first.session.id
 
 
+async def test_nothing_that_can_fail_comes_after_a_refresh_token_was_used_up(
+    office: Office,
+) -> None:
+    """Else the client would try again, with a token that has been used."""
+    account = await office.register()
+    login = await office.login()
+    office.storage.fail("account_by_id", Unavailable("down"))
+    assert (await office.service.refresh(login.refresh_token)).account == account
+
+
 async def test_a_refresh_token_used_twice_ends_the_login_and_tells_everybody(
     office: Office,
 ) -> None:

@@ -113,3 +113,15 @@ async def test_a_storage_holds_the_lock_until_it_is_closed(tmp_path: Path) -> No
     await storage.close()
     holder = await asyncio.to_thread(hold_elsewhere, path)
     await asyncio.to_thread(end, holder, signal.SIGKILL)
+
+
+def test_another_name_of_the_same_file_is_no_way_around_the_lock(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    alias = tmp_path / "elsewhere" / "alias"
+    alias.symlink_to(tmp_path / "db")
+    lock = DataLock(tmp_path / "db")
+    try:
+        with pytest.raises(Locked):
+            DataLock(alias)
+    finally:
+        lock.release()

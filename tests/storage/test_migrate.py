@@ -88,6 +88,39 @@ def test_the_way_back_leaves_nothing_and_the_way_up_works_again(tmp_path: Path) 
     assert set(inspect(engine).get_table_names()) == {"alembic_version", *metadata.tables}
 
 
+def test_usernames_that_differ_in_case_alone_become_one_and_no_account_is_lost(
+    tmp_path: Path,
+) -> None:
+    engine = writing_engine(tmp_path / "db")
+    # Each as revision 3 has it: the first two are one name, of the others nobody else has any.
+    before = [
+        ("\u0390a", "\u03b9\u0308\u0301a"),
+        ("\u03aa\u0301A", "\u03ca\u0301a"),
+        ("\u01f0", "j\u030c"),
+        ("Alice", "alice"),
+    ]
+    with engine.begin() as connection:
+        command.upgrade(config(connection), "0003")
+        for name, folded in before:
+            connection.execute(
+                text("INSERT INTO users (username, folded, created_at) VALUES (:n, :f, 0)"),
+                {"n": name, "f": folded},
+            )
+    migrate(engine)
+    with engine.connect() as connection:
+        after = connection.execute(text("SELECT username, folded FROM users ORDER BY id")).all()
+    assert [tuple(row) for row in after] == [
+        ("\u0390a", "\u0390a"),
+        before[1],
+        ("\u01f0", "\u01f0"),
+        before[3],
+    ]
+    with engine.begin() as connection:
+        command.downgrade(config(connection), "0003")
+        back = connection.execute(text("SELECT username, folded FROM users ORDER BY id")).all()
+    assert [tuple(row) for row in back] == before
+
+
 def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     engine = writing_engine(tmp_path / "db")
     with engine.begin() as connection:

@@ -1,6 +1,9 @@
 """What is SQLite's own: how connections are set up, what can go wrong with a file."""
 
+import os
+import resource
 import sqlite3
+import stat
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -174,6 +177,47 @@ async def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(Unavailable, match="cannot be opened"):
         await SqliteStorage.open(tmp_path / "file" / "db", nobody)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+async def test_what_is_made_belongs_to_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "db"
+    before = os.umask(0o022)
+    try:
+        async with opened(path) as storage:
+            assert await storage.ready()
+            names = {file.name: mode(file) for file in path.parent.iterdir()}
+    finally:
+        os.umask(before)
+    assert names == dict.fromkeys(("db", "db-shm", "db-wal", "db.lock"), 0o600)
+    assert mode(path.parent) == 0o700
+
+
+async def test_what_was_there_stays_as_open_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "db"
+    path.parent.mkdir(mode=0o750)
+    path.touch(0o640)
+    async with opened(path) as storage:
+        assert await storage.ready()
+    assert (mode(path.parent), mode(path)) == (0o750, 0o640)
+
+
+async def test_a_disk_that_takes_nothing_more_is_not_ready(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    async with opened(path) as storage:
+        assert await storage.ready()
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        # As on a full disk, what would make the file longer fails.
+        full = path.with_name("db-wal").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (full, hard))
+        try:
+            assert not await storage.ready()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert await storage.ready()
 
 
 async def test_closing_leaves_one_file_that_holds_everything(tmp_path: Path) -> None:

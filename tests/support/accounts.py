@@ -99,6 +99,28 @@ class FakeAccounts:
     async def account_by_id(self, user: UserId) -> Account | None:
         return await self._answer("account_by_id", lambda: self.people.get(user))
 
+    async def account_by_subject(self, issuer: str, subject: str) -> Account | None:
+        return await self._answer("account_by_subject", lambda: self._called(issuer, subject))
+
+    async def account_by_handle(self, handle: str, issuer: str | None) -> Account | None:
+        found = None if issuer is None else self._called(issuer, handle)
+        return await self._answer("account_by_handle", lambda: found or self._named(handle))
+
+    async def external_account(self, issuer: str, subject: str, names: Sequence[str]) -> Account:
+        def ensure() -> Account:
+            known = self._called(issuer, subject)
+            if known is not None:
+                return known
+            free = next((name for name in names if self._named(name) is None), None)
+            if free is None:
+                raise Conflict("these usernames are taken", "username_taken")
+            user = UserId(len(self.people) + 1)
+            made = Account(user, free, None, None, False, False, 0, issuer, subject)
+            self.people[user] = made
+            return made
+
+        return await self._answer("external_account", ensure)
+
     async def set_password(self, user: UserId, password_hash: str) -> None:
         def set_() -> None:
             self.people[user] = replace(self.people[user], password_hash=password_hash)
@@ -120,8 +142,8 @@ class FakeAccounts:
 
         await self._answer("open_session", open_)
 
-    async def rotate(self, refresh_hash: str, new_hash: str, now: int) -> Session:
-        def use() -> Session | RefreshReused:
+    async def rotate(self, refresh_hash: str, new_hash: str, now: int) -> tuple[Session, Account]:
+        def use() -> tuple[Session, Account] | RefreshReused:
             name, used = self.refreshes.get(refresh_hash, ("", False))
             login = self.logins.get(name)
             if login is None or login.revoked or login.expires_at <= now:
@@ -131,7 +153,7 @@ class FakeAccounts:
                 return RefreshReused(name)
             self.refreshes[refresh_hash] = (name, True)
             self.refreshes[new_hash] = (name, False)
-            return login
+            return login, self.people[login.user]
 
         result = await self._answer("rotate", use)
         if isinstance(result, RefreshReused):
@@ -173,6 +195,10 @@ class FakeAccounts:
 
     async def connections(self, user: UserId | None) -> Sequence[ConnectionRow]:
         return [row for row in self.rows.values() if user in (None, row.user)]
+
+    def _called(self, issuer: str, subject: str) -> Account | None:
+        people = self.people.values()
+        return next((a for a in people if (a.issuer, a.subject) == (issuer, subject)), None)
 
     def _named(self, name: str) -> Account | None:
         wanted = name.casefold()

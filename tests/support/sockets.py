@@ -64,6 +64,13 @@ async def refused(server: Server, path: str, **options: Any) -> int:
     return end.value.rcvd.code
 
 
+async def arrived(socket: ClientConnection) -> None:
+    """Waits until a socket that nothing greets is where it wants to be: what it says is read only
+    then. Errors have an answer in every protocol."""
+    await socket.send("?")
+    assert (await hear(socket))["type"] == "error"
+
+
 async def say(socket: ClientConnection, **frame: Any) -> None:
     await socket.send(json.dumps(frame))
 

@@ -65,6 +65,32 @@ def http_scope(
     }
 
 
+async def converse(
+    app: ASGIApp,
+    target: str,
+    *said: Message,
+    headers: Pairs = (),
+    extensions: Sequence[str] = (),
+    client: tuple[str, int] = ("127.0.0.1", 5000),
+) -> list[Message]:
+    """A WebSocket whose client says these things and leaves; everything that was sent to it."""
+    given = [("host", "127.0.0.1:8000"), *headers]
+    scope = http_scope("GET", target, given, scheme="ws", client=client)
+    scope |= {"type": "websocket", "subprotocols": []}
+    scope["extensions"] = {name: {} for name in extensions}
+    incoming = iter([{"type": "websocket.connect"}, *said])
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return next(incoming, {"type": "websocket.disconnect", "code": 1000})
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    return sent
+
+
 async def ask(
     app: ASGIApp,
     method: str,

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from hubbub.core.errors import BadFrame, DomainError, Invalid
 from hubbub.web.bodies import MAX_DEPTH, read_json
+from tests.support.app import PASSWORD, AppClient
+from tests.web.asgi import ask
 
 values = st.recursive(
     st.none()
@@ -102,3 +104,82 @@ def test_characters_that_cannot_be_stored_are_refused_wherever_they_stand(text: 
 
 def test_a_pair_of_surrogates_is_one_character() -> None:
     assert read_json(rb'"\ud83d\ude00"') == "\U0001f600"
+
+
+def multipart(*fields: tuple[str, str], end: str = "--x--\r\n") -> bytes:
+    parts = [
+        f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields
+    ]
+    return "".join([*parts, end]).encode()
+
+
+LOGIN = (("username", "alice"), ("password", PASSWORD))
+
+
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize("path", ["/api/users", "/api/token", "/api/v1/channels"])
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/json", b""),
+        ("text/plain", b'{"username": "a"}'),
+        ("", b'{"username": "a"}'),
+        ("application/xml", b"<a/>"),
+    ],
+)
+async def test_what_is_not_called_json_is_unreadable(
+    alice: AppClient, path: str, kind: str, body: bytes
+) -> None:
+    headers = [("authorization", f"Bearer {alice.tokens['access_token']}")]
+    if kind:
+        headers.append(("content-type", kind))
+    answer = await ask(alice.app, "POST", path, headers, body)
+    assert (answer.status, answer.code) == (400, "unreadable")
+
+
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize("path", ["/api/users", "/api/v1/channels"])
+async def test_a_form_is_unreadable_where_none_is_taken(alice: AppClient, path: str) -> None:
+    answer = await alice.post(path, data={"username": "a", "name": "a"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "unreadable")
+
+
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize("path", ["/api/users", "/api/token", "/api/v1/channels"])
+@pytest.mark.parametrize("body", [b"[]", b'"x"', b"7", b"{}"])
+async def test_json_of_another_shape_is_readable_and_wrong(
+    alice: AppClient, path: str, body: bytes
+) -> None:
+    headers = [
+        ("authorization", f"Bearer {alice.tokens['access_token']}"),
+        ("content-type", "application/json"),
+    ]
+    answer = await ask(alice.app, "POST", path, headers, body)
+    assert (answer.status, answer.code) == (422, "invalid")
+
+
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"--x",
+        b"--x\r\n",
+        multipart(*LOGIN, end=""),
+        multipart(*LOGIN, end="--x\r\n"),
+        multipart(*LOGIN, end="--y--\r\n"),
+    ],
+)
+async def test_a_form_that_is_cut_off_is_unreadable(anyone: AppClient, body: bytes) -> None:
+    kind = ("content-type", "multipart/form-data; boundary=x")
+    answer = await ask(anyone.app, "POST", "/api/token", [kind], body)
+    assert (answer.status, answer.code) == (400, "unreadable")
+
+
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize("end", ["--x--", "--x--\r\n", "--x--\r\nthe rest is ignored"])
+async def test_a_whole_form_logs_in(alice: AppClient, end: str) -> None:
+    kind = ("content-type", "multipart/form-data; boundary=x")
+    answer = await ask(alice.app, "POST", "/api/token", [kind], multipart(*LOGIN, end=end))
+    assert answer.status == 200

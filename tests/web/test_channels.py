@@ -261,9 +261,9 @@ async def test_what_is_stored_is_what_is_answered(alice: AppClient) -> None:
         ("application/json", rb'{"content": "\u0000"}', 422, "invalid_body"),
         ("application/json", rb'{"content": "x", "more": ["\ud800"]}', 422, "invalid_body"),
         ("application/json", b'["content"]', 422, "invalid"),
-        ("application/json", b"", 422, "invalid"),
-        ("text/plain", b'{"content": "x"}', 422, "invalid"),
-        ("application/x-www-form-urlencoded", b"content=x", 422, "invalid"),
+        ("application/json", b"", 400, "unreadable"),
+        ("text/plain", b'{"content": "x"}', 400, "unreadable"),
+        ("application/x-www-form-urlencoded", b"content=x", 400, "unreadable"),
     ],
 )  # fmt: skip
 async def test_bodies_are_read_strictly(
@@ -273,3 +273,11 @@ async def test_bodies_are_read_strictly(
     answer = await alice.post(path, content=body, headers={"Content-Type": content_type})
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert (await alice.get(path)).json() == []
+
+
+async def test_who_is_no_person_is_told_in_words(alice: AppClient) -> None:
+    answer = await alice.post("/api/v1/channels", json={"kind": "direct", "user": True})
+    assert answer.json() == {
+        "detail": "user: input should be a valid integer, or input should be a valid string",
+        "code": "invalid",
+    }

@@ -47,7 +47,7 @@ async def test_people_are_named_by_id_or_by_name(
         ({"participant_ids": ["1"]}, 422, "invalid"),
         ({"participant_ids": [-1]}, 422, "invalid"),
         ({"participant_ids": [True]}, 422, "invalid"),
-        ({"title": ""}, 422, "invalid_name"),
+        ({"title": ""}, 422, "invalid_title"),
         ({"title": None}, 422, "invalid"),
     ],
 )
@@ -58,6 +58,11 @@ async def test_a_conversation_that_cannot_be_is_not_made(
     answer = await alice.post("/conversations", json={"title": "Plans"} | people)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert (await alice.get("/conversations")).json() == before
+
+
+async def test_a_title_that_cannot_be_is_called_a_title(alice: AppClient) -> None:
+    answer = await alice.post("/conversations", json={"title": " "})
+    assert answer.json()["detail"] == "title must be 1 to 100 characters"
 
 
 async def test_the_list_holds_ones_own_conversations_and_direct_chats(

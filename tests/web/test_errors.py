@@ -89,6 +89,16 @@ def test_the_field_at_fault_is_named(
     assert explain([{"loc": location, "msg": message}]) == sentence
 
 
+def test_what_may_be_one_of_several_things_is_told_all_of_them() -> None:
+    errors = [
+        {"loc": ("body", "user", "constrained-int"), "msg": "Input should be a valid integer"},
+        {"loc": ("body", "user", "str"), "msg": "Input should be a valid string"},
+        {"loc": ("body", "name"), "msg": "Field required"},
+    ]
+    sentence = "user: input should be a valid integer, or input should be a valid string"
+    assert explain(errors) == sentence
+
+
 def test_a_body_that_is_no_object_is_told_what_to_be() -> None:
     sentence = explain([{"loc": ("body",), "msg": "Input should be a valid dictionary"}])
     assert sentence == "the body must be a JSON object, sent as application/json"

@@ -27,6 +27,9 @@ VALID: dict[str, Any] = {
     "new_password": "12345678",
     "disabled": False,
     "role": "member",
+    "email": "nemo@example.org",
+    "otp": "123456",
+    "verification_token": "hbv_x",
 }
 """A value for each field that has to be there: hostile ones take turns among them."""
 
@@ -98,6 +101,7 @@ HEADERS: list[list[tuple[str, str]]] = [
     [("authorization", "Basic \x00"), ("authorization", "Bearer x")],
     [("cookie", "hubbub_refresh=\xff; =; ;;; hubbub_refresh")],
     [("cookie", 'hubbub_refresh="\\777\\xff"; ' + "a=b; " * 1000)],
+    [("cookie", "hubbub_verification=\xff; hubbub_verification=\x00")],
     [("content-length", "x")],
     [("content-length", "-1")],
     [("content-length", "9" * 5000)],

@@ -62,9 +62,36 @@ async def test_the_documentation_comes_from_here_alone(anyone: AppClient, path: 
     assert "://" not in answer.text
 
 
+@pytest.mark.parametrize("key", ["550e8400-e29b-41d4-a716-446655440000", "no-such-key", "1", "%20"])
+async def test_the_page_of_a_meeting_is_the_same_for_every_key(anyone: AppClient, key: str) -> None:
+    for path in (f"/room/{key}", f"/room/{key}/"):
+        answer = await anyone.get(path)
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/html")
+        assert answer.headers["content-security-policy"] == CSP
+        assert "<title>Meeting" in answer.text
+
+
+async def test_the_page_of_no_meeting_is_none(anyone: AppClient) -> None:
+    for path in ("/room", "/room/", "/room/a/b"):
+        answer = await ask(anyone.app, "GET", path)
+        assert (answer.status, answer.code) == (404, "not_found")
+
+
 async def test_the_description_of_the_api_is_open(anyone: AppClient) -> None:
     answer = await anyone.get("/openapi.json")
     assert (answer.status_code, answer.json()["info"]["title"]) == (200, "Hubbub")
+
+
+@pytest.mark.parametrize("path", ["/static/chat.html", "/room/key", "/docs", "/static/js/api.js"])
+@pytest.mark.parametrize("wanted", ["bytes=0-9", "bytes=5-1", "bytes=999999999-", "bytes=x", "-"])
+async def test_a_file_is_given_whole_whatever_part_is_asked_for(
+    anyone: AppClient, path: str, wanted: str
+) -> None:
+    whole = await ask(anyone.app, "GET", path)
+    assert (whole.status, whole.header("accept-ranges")) == (200, "none")
+    part = await ask(anyone.app, "GET", path, [("range", wanted)])
+    assert (part.status, part.body, part.headers) == (200, whole.body, whole.headers)
 
 
 async def test_health_and_readiness_are_told_apart(anyone: AppClient) -> None:
@@ -188,7 +215,17 @@ async def test_what_fails_inside_is_told_in_fixed_words(
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/healthz", "/readyz/", "/docs", "/static/index.html", "/nothing", "/api/rooms"]
+    "path",
+    [
+        "/",
+        "/healthz",
+        "/readyz/",
+        "/docs",
+        "/room/key",
+        "/static/index.html",
+        "/nothing",
+        "/api/rooms",
+    ],
 )
 async def test_head_asks_what_get_would_answer(anyone: AppClient, path: str) -> None:
     got, headed = [await ask(anyone.app, method, path) for method in ("GET", "HEAD")]

@@ -1,6 +1,7 @@
 """The front door of every WebSocket, on a real server."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
@@ -108,7 +109,7 @@ async def test_strangers_of_a_private_channel_are_4003_and_unknown_channels_4004
     for name in ("987654321", "no-such-key", "%20", "x" * 200, "9" * 40):
         assert await refused(server, f"/ws/room/{name}{token}") == 4004
         assert await refused(server, f"/conversations/{name}/ws{token}") == 4004
-    assert await refused(server, f"/ws/nowhere{token}") == 4004
+    assert await refused(server, f"/ws/room{token}") == 4004
     assert await refused(server, "/somewhere/else") == 4004
 
 
@@ -154,6 +155,7 @@ async def test_development_mode_serves_this_machine_alone(
         async with connect(dev.ws + "/ws", proxy=None, additional_headers=headers):
             pass
     assert refusal.value.response.status_code == 403
+    assert json.loads(refusal.value.response.body)["code"] == "loopback_only"
 
 
 async def test_logging_out_closes_that_logins_sockets_and_no_others(server: Server) -> None:
@@ -242,6 +244,29 @@ async def test_the_others_hear_of_a_users_first_and_last_socket_only(server: Ser
         assert await hear(watcher) == {
             "type": "user_left", "user_id": bob.id, "username": "bob"
         }  # fmt: skip
+
+
+async def test_who_posts_from_outside_a_room_hears_of_it_alone_and_once(server: Server) -> None:
+    alice, bob = await person(server, "alice"), await person(server, "bob")
+    room = await server.channel(alice, "general", [bob])
+    async with (
+        opened(server, f"/ws/auth?token={alice.token}") as outside,
+        opened(server, f"/ws/room/{room}?token={bob.token}") as inside,
+    ):
+        await hear_type(inside, "message_history")
+        await hear_type(outside, "connection_established")
+        await say(outside, type="message", room_id=room, content="from outside")
+        echoed = await hear(outside)
+        assert echoed == await hear(inside)
+        assert (echoed["type"], echoed["content"]) == ("message", "from outside")
+        await say(outside, type="join_room", room_id=room)
+        await hear_type(outside, "message_history")
+        await say(outside, type="message", room_id=room, content="from inside")
+        await say(outside, type="ping")
+        assert (await hear(outside))["type"] == "pong"
+        assert (await hear(outside))["content"] == "from inside"
+        await say(outside, type="ping")
+        assert (await hear(outside))["type"] == "pong"
 
 
 async def test_guests_are_in_the_lobby_and_nowhere_else(dev: Server) -> None:

@@ -6,8 +6,9 @@ from enum import StrEnum
 
 from hubbub.core.channels import Channel, Role
 from hubbub.core.errors import DomainError
-from hubbub.core.events import Envelope
+from hubbub.core.events import Envelope, Passed
 from hubbub.core.ids import ChannelId, ChannelRef, MessageId, Person, Who
+from hubbub.core.signals import Peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,14 @@ class Present:
 
 
 @dataclass(frozen=True, slots=True)
+class InCall:
+    """The socket is in the call as `peer`, with the others there are."""
+
+    peer: Peer
+    others: Sequence[Peer]
+
+
+@dataclass(frozen=True, slots=True)
 class Connected:
     """The native socket is identified. `entries` answer the channels asked for, in order; `ttl` is
     in seconds, None for guests; `ping` the seconds between the server's pings."""
@@ -92,8 +101,18 @@ class Refreshed:
 
 
 @dataclass(frozen=True, slots=True)
+class Claimed:
+    """The socket has the id. `waiting` is what was said to it while it was absent, in order."""
+
+    id: str
+    waiting: Sequence[Passed]
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """It is done, and there is nothing to tell."""
 
 
-Answer = Posted | Entered | Exited | Messages | Present | Connected | Refreshed | Done
+Answer = (
+    Posted | Entered | Exited | InCall | Messages | Present | Connected | Refreshed | Done | Claimed
+)

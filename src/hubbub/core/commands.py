@@ -5,18 +5,23 @@ the batched paths of the journal. The rest of `Command` is what only a socket ca
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from hubbub.core.channels import Kind, Role
+from hubbub.core.claims import PassKind
 from hubbub.core.ids import ChannelRef, Cursor, UserId
+from hubbub.core.signals import Body, Verbatim
 
 
 @dataclass(frozen=True, slots=True)
 class SendMessage:
-    """Post `content`. With `client_id` a repetition gets the first answer again."""
+    """Post `content`. With `client_id` a repetition gets the first answer again. With `echo` the
+    socket it came by is told of the message even if it is not in the channel."""
 
     channel: ChannelRef
     content: str
     client_id: str | None = None
+    echo: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +96,24 @@ class EditChannel:
 ChannelChange = JoinChannel | LeaveChannel | AddMember | RemoveMember | SetRole | EditChannel
 
 
+class PeerKind(StrEnum):
+    """What a socket is in a call."""
+
+    USER = "user"
+    """One of the sockets of its user, who is the peer."""
+
+    CONNECTION = "connection"
+    """A peer of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Enter:
     """Bring this socket into a channel: from here on it receives the channel's events.
 
     With a `cursor` what was missed is read first. `join` makes the caller a member of a public
     room, `members_only` refuses everybody else; `history` asks for that many latest messages;
-    `presence` for the comings and goings of others.
+    `presence` for the comings and goings of others. `call` puts it into the channel's call at the
+    same time. Where `meeting` is set and no channel has that key, a meeting is made.
     """
 
     channel: ChannelRef
@@ -106,6 +122,8 @@ class Enter:
     members_only: bool = False
     history: int = 0
     presence: bool = True
+    call: PeerKind | None = None
+    meeting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +139,45 @@ class SetTyping:
 
     channel: ChannelRef
     typing: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class JoinCall:
+    """Put this socket, which is in the channel, into the channel's call."""
+
+    channel: ChannelRef
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveCall:
+    """Take this socket out of the call; it stays in the channel."""
+
+    channel: ChannelRef
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Tell the peer called `to` something, or every other peer when it is None. `by_name` means
+    that `to` is a username."""
+
+    channel: ChannelRef
+    body: Body
+    to: str | None = None
+    by_name: bool = False
+    verbatim: Verbatim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenInbox:
+    """Give this socket whatever is written to its user directly."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendDirect:
+    """Write to the person of that handle: an external subject, else a username."""
+
+    to: str
+    content: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,15 +217,50 @@ class Ping:
     """Answer, to show that the connection lives."""
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Be reachable under `id` from here on."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeepClaim:
+    """Show that whoever claimed an id is still there."""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUpClaim:
+    """Be reachable no longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Say something to whoever has claimed the id `to`. `payload` is JSON, None for nothing."""
+
+    kind: PassKind
+    to: str
+    payload: bytes | None = None
+
+
 Command = (
     SendMessage
     | MoveCursor
     | Enter
     | Exit
     | SetTyping
+    | JoinCall
+    | LeaveCall
+    | Signal
+    | OpenInbox
+    | SendDirect
     | ReadHistory
     | ListPresent
     | Connect
     | Refresh
     | Ping
+    | Claim
+    | KeepClaim
+    | GiveUpClaim
+    | Pass
 )

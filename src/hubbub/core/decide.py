@@ -26,9 +26,9 @@ class ChannelState:
     """What a decision may look at, loaded under the channel's lock.
 
     `mine` is the membership of whoever asks. `target` and `theirs` are the account the command
-    names and its membership. Where roles matter, `owners` is the number of owners and `heir` the
-    member who owns the channel when its only owner leaves: the longest-standing moderator, else
-    member.
+    names and its membership. Where somebody joins, leaves or gets a role, `owners` is the number of
+    owners; where somebody leaves, `heir` is the member who owns the channel when its only owner
+    goes: the longest-standing moderator, else member.
     """
 
     channel: Channel
@@ -52,7 +52,7 @@ def decide(state: ChannelState, who: Who, command: ChannelChange, now: int) -> S
             authorize(who, Action.JOIN, channel, state.mine)
             if state.mine is not None:
                 return []
-            return [MemberJoined(channel.id, me, Role.MEMBER, None, now)]
+            return [MemberJoined(channel.id, me, _role_of_a_newcomer(state), None, now)]
         case LeaveChannel():
             authorize(who, Action.LEAVE, channel, state.mine)
             return [MemberLeft(channel.id, me, None, now), *_succession(state, state.mine, now)]
@@ -77,6 +77,13 @@ def decide(state: ChannelState, who: Who, command: ChannelChange, now: int) -> S
             return _edit(channel, command, now)
         case _:
             assert_never(command)
+
+
+def _role_of_a_newcomer(state: ChannelState) -> Role:
+    """A room that everybody has left is its next member's. What the server made is nobody's."""
+    channel = state.channel
+    abandoned = channel.kind is Kind.ROOM and channel.created_by is not None and not state.owners
+    return Role.OWNER if abandoned else Role.MEMBER
 
 
 def _remove(state: ChannelState, who: Who, me: Person, now: int) -> Sequence[Durable]:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hubbub.core.channels import Role
+from hubbub.core.claims import PassKind
 from hubbub.core.ids import ChannelId, MessageId, Person, UserId
+from hubbub.core.signals import Body, Peer, Verbatim
 
 
 @dataclass(frozen=True, slots=True)
 class MessagePosted:
-    """A message was committed."""
+    """A message was committed. In a direct chat `to` is the other person, as long as it is news."""
 
     channel: ChannelId
     id: MessageId
@@ -21,6 +23,7 @@ class MessagePosted:
     content: str
     client_id: str | None
     at: int
+    to: Person | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,13 @@ class Departure(StrEnum):
     """Why a user's last socket is no longer in a channel."""
 
     LEFT = "left"
+    """They took it out."""
+
     DISCONNECTED = "disconnected"
+    """It closed as the protocol wants it."""
+
+    LOST = "lost"
+    """It was cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +117,62 @@ class CursorMoved:
     delivered: int
 
 
+@dataclass(frozen=True, slots=True)
+class MessagePassed:
+    """A message between two people neither of whom has an account: told, and kept nowhere."""
+
+    id: str
+    sender: Person
+    to: Person
+    content: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeerJoined:
+    """A peer is in the channel's call. Told to the other peers. `room` is the channel's key."""
+
+    channel: ChannelId
+    room: str
+    peer: Peer
+
+
+@dataclass(frozen=True, slots=True)
+class PeerLeft:
+    """A peer is out of the channel's call. Told to the other peers."""
+
+    channel: ChannelId
+    room: str
+    peer: Peer
+
+
+@dataclass(frozen=True, slots=True)
+class Signalled:
+    """One peer of a call said something to another. Told to that one alone."""
+
+    channel: ChannelId
+    room: str
+    sender: Peer
+    target: Peer
+    body: Body
+    verbatim: Verbatim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What one claimed id said to another, told to that one alone. `payload` is JSON, None for
+    nothing."""
+
+    kind: PassKind
+    src: str
+    dst: str
+    payload: bytes | None = None
+
+
 Durable = MessagePosted | MemberJoined | MemberLeft | MemberChanged | ChannelChanged
 Ephemeral = UserCame | UserWent | TypingChanged | CursorMoved
-Event = Durable | Ephemeral
+Addressed = PeerJoined | PeerLeft | Signalled | MessagePassed | Passed
+Event = Durable | Ephemeral | Addressed
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +199,9 @@ class Envelope:
 
     `seq` is 0 for ephemeral events, otherwise the event's place in its channel's sequence;
     `epoch` says which numbering. The sockets of the user `but` are passed over.
+
+    With an address `to` it is for the sockets there, except those at `skip`, and not for the
+    channel's; `channel` is 0 where there is none.
     """
 
     channel: ChannelId
@@ -144,3 +209,25 @@ class Envelope:
     seq: int = 0
     epoch: str = ""
     but: UserId | None = None
+    to: str = ""
+    skip: str = ""
+
+
+def inbox_of(user: UserId) -> str:
+    """The address of the sockets that want whatever is written to somebody directly."""
+    return f"inbox:{user}"
+
+
+def call_of(channel: ChannelId) -> str:
+    """The address of all peers of a channel's call."""
+    return f"call:{channel}"
+
+
+def place_of(channel: ChannelId, peer: Peer) -> str:
+    """The address of one peer of a channel's call."""
+    return f"call:{channel}:{peer.key}"
+
+
+def claim_of(id: str) -> str:
+    """The address of the socket that has claimed an id."""
+    return f"claim:{id}"

@@ -3,8 +3,8 @@
 from enum import StrEnum
 from typing import assert_never
 
-from hubbub.core.channels import Channel, Kind, Membership, Role
-from hubbub.core.errors import Forbidden, NotAMember
+from hubbub.core.channels import Channel, Kind, Membership, Phase, Role
+from hubbub.core.errors import Forbidden, NotAMember, NotFound
 from hubbub.core.ids import Who
 
 
@@ -24,13 +24,24 @@ def authorize(who: Who, action: Action, channel: Channel, membership: Membership
     """Returns when `who`, whose membership of `channel` this is, may do it.
 
     Default deny: guests enter only channels marked for guests, strangers only read and join public
-    rooms, a private channel is its members' alone, whatever else the caller may be.
+    rooms, a private channel is its members' alone, whatever else the caller may be. A guest has a
+    part in the direct chat with somebody who has an account. Of a meeting that is over nothing is
+    left but reading, for its members.
 
     Raises:
+        NotFound: the meeting is over.
         NotAMember: to do this one has to be a member.
         Forbidden: a member, and still not allowed.
     """
+    if channel.phase is Phase.ENDED:
+        if membership is None:
+            raise NotFound("there is no such channel", "unknown_channel")
+        if action is not Action.READ:
+            raise Forbidden("this meeting is over", "meeting_over")
     if who.guest:
+        ours = channel.pair is not None and who.id in channel.pair
+        if ours and action in (Action.READ, Action.POST):
+            return
         if channel.private or not channel.guests:
             raise Forbidden("guests are not welcome in this channel", "guests_not_allowed")
         if action in (Action.READ, Action.POST):

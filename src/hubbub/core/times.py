@@ -20,6 +20,11 @@ def plain(at: int) -> str:
     return _plain_second(at // 1000)
 
 
+def naive(at: int) -> str:
+    """`2024-01-15T10:30:00`, without a zone or a fraction."""
+    return _second(at // 1000)
+
+
 @lru_cache(maxsize=256)
 def _second(seconds: int) -> str:
     return (EPOCH + timedelta(seconds=seconds)).isoformat()

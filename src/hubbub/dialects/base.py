@@ -2,11 +2,12 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, NoReturn, Protocol, TypeVar, Union, cast
+from typing import Annotated, Generic, NoReturn, Protocol, TypeVar, Union, cast
 
 import msgspec
+from msgspec import Meta
 
 from hubbub.core.answers import Answer
 from hubbub.core.commands import Command
@@ -17,7 +18,28 @@ from hubbub.core.messages import check_client_id
 
 MAX_DEPTH = 32
 
+Named = Annotated[
+    object,
+    Meta(
+        extra_json_schema={
+            "type": ["integer", "string", "null"],
+            "description": "What a channel or a person is called.",
+        }
+    ),
+]
+"""A field that names a channel or a person, in digits or letters, and is looked at by hand."""
+
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_EXPECTED = re.compile(r"Expected `([^`]+)`( of length)?(?: ([<>]=) (\d+))?")
+_MISSING = re.compile(r"Object missing required field `(\w+)`")
+_KINDS = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "an array",
+    "object": "an object",
+}
 _SQUARE = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -29,7 +51,8 @@ class Link:
     `who` is None while a native socket has not connected, and for good on a socket that nobody
     stands behind. `channel` is the channel the path names, None where frames name theirs; after
     entering it is the channel's id, and `key` the key by which frames may also name it. `fallback`
-    is the channel of frames that name none.
+    is the channel of frames that name none. `asked` is what the query says, for the protocol whose
+    opening depends on it.
     """
 
     connection: str
@@ -37,6 +60,7 @@ class Link:
     channel: ChannelRef | None = None
     fallback: ChannelRef | None = None
     key: str | None = None
+    asked: Mapping[str, str] | None = None
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -72,6 +96,13 @@ class Dialect(Protocol):
     """Whether the server sends this protocol's own ping, and the token's expiry is enforced on
     open sockets (true of `native` alone)."""
 
+    client_frames: Sequence[type[msgspec.Struct]]
+    """Every frame that clients may send, as it is read."""
+
+    server_frames: Sequence[type[msgspec.Struct]]
+    """Every frame that the server may send. With `client_frames` this is what `/asyncapi.json` is
+    made of, and what the authorisation matrix of the tests has rows for."""
+
     def decode(self, text: str, link: Link) -> Sequence[Request | Refused]:
         """Reads one WebSocket message. Never raises: what cannot be read comes back refused."""
 
@@ -84,7 +115,14 @@ class Dialect(Protocol):
 
     def opening(self, link: Link) -> Command | None:
         """What opening this socket asks for by itself, such as entering the path's channel. When
-        it is refused the socket is closed."""
+        it is refused the socket is closed.
+
+        Raises:
+            DomainError: it asks for what nobody can have; the socket is closed.
+        """
+
+    def turn_away(self, error: DomainError) -> Sequence[bytes]:
+        """What a socket is told before it is closed because it may not come in."""
 
     def answer(self, request: Request, answer: Answer, link: Link) -> Sequence[bytes]:
         """What the sender of a command is told when it succeeded."""
@@ -199,8 +237,23 @@ def _convert(value: object, kind: object, name: str) -> object:
     try:
         return msgspec.convert(value, kind)
     except ValueError as error:
-        reason = str(error)
-        raise Invalid(f"{name}: {reason[:1].lower()}{reason[1:]}", f"invalid_{name}") from None
+        raise Invalid(_complaint(name, str(error)), f"invalid_{name}") from None
+
+
+def _complaint(name: str, reason: str) -> str:
+    """What msgspec finds wrong with a field, for people to read."""
+    reason, _, inside = reason.partition(" - at `$")
+    name += inside.rstrip("`")
+    if missing := _MISSING.fullmatch(reason):
+        return f"{name}.{missing[1]} is missing"
+    expected = _EXPECTED.match(reason)
+    if expected is None:
+        return f"{name} is none of what may stand there"
+    kinds, length, sign, bound = expected.groups()
+    must = " or ".join(_KINDS.get(kind, kind) for kind in kinds.split(" | "))
+    if sign:
+        must += f" of {'length ' if length else ''}at {'least' if sign == '>=' else 'most'} {bound}"
+    return f"{name} must be {must}"
 
 
 def _number(value: object) -> int | None:

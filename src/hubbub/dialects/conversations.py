@@ -19,7 +19,12 @@ from hubbub.core.events import (
     MemberChanged,
     MemberJoined,
     MemberLeft,
+    MessagePassed,
     MessagePosted,
+    Passed,
+    PeerJoined,
+    PeerLeft,
+    Signalled,
     TypingChanged,
     UserCame,
     UserWent,
@@ -30,6 +35,7 @@ from hubbub.core.times import plain
 from hubbub.dialects.base import (
     Dialect,
     Link,
+    Named,
     Reader,
     Refused,
     Request,
@@ -43,8 +49,8 @@ class _Content(msgspec.Struct):
 
     content: str
     client_id: object = None
-    conversation_id: object = None
-    room_id: object = None
+    conversation_id: Named = None
+    room_id: Named = None
 
 
 class _Connection(msgspec.Struct, tag="connection"):
@@ -90,6 +96,8 @@ class Conversations(Dialect):
     name = "conversations"
     lines = False
     pings = False
+    client_frames = (_Content,)
+    server_frames = (_Connection, _Message, _UserJoined, _UserLeft, _Error)
 
     def decode(self, text: str, link: Link) -> Sequence[Request | Refused]:
         frame = _read(text)
@@ -126,6 +134,11 @@ class Conversations(Dialect):
                 | ChannelChanged()
                 | TypingChanged()
                 | CursorMoved()
+                | PeerJoined()
+                | PeerLeft()
+                | Signalled()
+                | MessagePassed()
+                | Passed()
             ):
                 return None
             case _:
@@ -136,6 +149,9 @@ class Conversations(Dialect):
 
     def opening(self, link: Link) -> Command | None:
         return None if link.channel is None else Enter(link.channel, members_only=True)
+
+    def turn_away(self, error: DomainError) -> Sequence[bytes]:
+        return ()
 
     def answer(self, request: Request, answer: Answer, link: Link) -> Sequence[bytes]:
         if isinstance(answer, Entered) and link.who is not None:

@@ -20,7 +20,12 @@ from hubbub.core.events import (
     MemberChanged,
     MemberJoined,
     MemberLeft,
+    MessagePassed,
     MessagePosted,
+    Passed,
+    PeerJoined,
+    PeerLeft,
+    Signalled,
     TypingChanged,
     UserCame,
     UserWent,
@@ -31,6 +36,7 @@ from hubbub.core.times import rfc3339
 from hubbub.dialects.base import (
     Dialect,
     Link,
+    Named,
     Reader,
     Refused,
     Request,
@@ -53,30 +59,30 @@ class _Frame(Protocol):
 
 class _SendMessage(msgspec.Struct, tag="message"):
     content: str
-    room_id: object = None
+    room_id: Named = None
     client_id: object = None
 
     def command(self, link: Link) -> Command:
         room, client_id = _room(self.room_id, link), usable_client_id(self.client_id)
-        return SendMessage(room, check_content(self.content), client_id)
+        return SendMessage(room, check_content(self.content), client_id, echo=True)
 
 
 class _JoinRoom(msgspec.Struct, tag="join_room"):
-    room_id: object = None
+    room_id: Named = None
 
     def command(self, link: Link) -> Command:
         return _enter(_room(self.room_id, link), link)
 
 
 class _LeaveRoom(msgspec.Struct, tag="leave_room"):
-    room_id: object = None
+    room_id: Named = None
 
     def command(self, link: Link) -> Command:
         return Exit(_room(self.room_id, link))
 
 
 class _Typing(msgspec.Struct, tag="typing"):
-    room_id: object = None
+    room_id: Named = None
 
     def command(self, link: Link) -> Command:
         return SetTyping(_room(self.room_id, link))
@@ -155,7 +161,8 @@ class _Error(msgspec.Struct, tag="error"):
 
 
 _to_json = msgspec.json.Encoder().encode
-_read = Reader[_Frame](_SendMessage, _JoinRoom, _LeaveRoom, _Typing, _Ping).read
+_FRAMES = (_SendMessage, _JoinRoom, _LeaveRoom, _Typing, _Ping)
+_read = Reader[_Frame](*_FRAMES).read
 
 
 class Rooms(Dialect):
@@ -164,6 +171,20 @@ class Rooms(Dialect):
     name = "rooms"
     lines = False
     pings = False
+    client_frames = _FRAMES
+    server_frames = (
+        _Established,
+        _RoomJoined,
+        _RoomLeft,
+        _LiveMessage,
+        _History,
+        _UserJoined,
+        _UserLeft,
+        _UserDisconnected,
+        _UserTyping,
+        _Pong,
+        _Error,
+    )
 
     def decode(self, text: str, link: Link) -> Sequence[Request | Refused]:
         frame = _read(text)
@@ -189,7 +210,18 @@ class Rooms(Dialect):
             case TypingChanged(channel, user, typing):
                 # The document has a word for somebody who types, none for somebody who stops.
                 return _to_json(_UserTyping(channel, user.id, user.name)) if typing else None
-            case MemberJoined() | MemberLeft() | MemberChanged() | ChannelChanged() | CursorMoved():
+            case (
+                MemberJoined()
+                | MemberLeft()
+                | MemberChanged()
+                | ChannelChanged()
+                | CursorMoved()
+                | PeerJoined()
+                | PeerLeft()
+                | Signalled()
+                | MessagePassed()
+                | Passed()
+            ):
                 return None
             case _:
                 assert_never(event)
@@ -205,6 +237,9 @@ class Rooms(Dialect):
         if link.fallback is not None:
             return Enter(link.fallback)
         return None
+
+    def turn_away(self, error: DomainError) -> Sequence[bytes]:
+        return ()
 
     def answer(self, request: Request, answer: Answer, link: Link) -> Sequence[bytes]:
         match request.command, answer:

@@ -3,11 +3,25 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from hubbub.core.answers import Done, Entered, Messages, Posted, Present
-from hubbub.core.commands import Enter, ListPresent, MoveCursor, ReadHistory, SendMessage
+from hubbub.core.answers import Claimed, Done, Entered, Messages, Posted, Present
+from hubbub.core.channels import Channel
+from hubbub.core.commands import (
+    Claim,
+    Enter,
+    GiveUpClaim,
+    KeepClaim,
+    ListPresent,
+    MoveCursor,
+    Pass,
+    ReadHistory,
+    SendDirect,
+    SendMessage,
+    Signal,
+)
 from hubbub.core.errors import DomainError
 from hubbub.core.events import Departure, Envelope
 from hubbub.core.ids import ChannelId, ChannelRef, UserId, Who
+from hubbub.core.signals import Peer
 
 
 class Identity(Protocol):
@@ -45,6 +59,31 @@ class Services(Protocol):
     async def resolve(self, ref: ChannelRef, /) -> ChannelId:
         """The id of the channel that somebody named."""
 
+    async def locate(self, who: Who, command: Enter, /) -> ChannelId:
+        """The id of the channel that somebody wants to enter, which is made where the command says
+        so. It cannot end before the caller has noted, in the same turn, that somebody comes."""
+
+    def join_call(self, channel: Channel, peer: Peer, connection: str, /) -> None:
+        """A socket is in the channel's call as `peer`."""
+
+    def leave_call(self, channel: ChannelId, peer: Peer, connection: str, /) -> None:
+        """A socket that was is no longer."""
+
+    def peers(self, channel: ChannelId, but: Peer, /) -> Sequence[Peer]:
+        """The other peers of a call."""
+
+    def signal(self, channel: ChannelId, sender: Peer, command: Signal, /) -> None:
+        """Passes a signal on."""
+
+    async def send_direct(self, who: Who, command: SendDirect, /) -> None:
+        """Writes to somebody directly."""
+
+    def claim(self, who: Who, connection: str, command: Claim, /) -> Claimed:
+        """A socket of `who` has an id from here on."""
+
+    def pass_on(self, connection: str, command: Pass | KeepClaim | GiveUpClaim, /) -> None:
+        """Does what a socket with an id asks for."""
+
     async def backfill(self, channel: ChannelId, after: int, upto: int, /) -> Sequence[Envelope]:
         """Reads the events after one `seq` up to another, for the server itself."""
 
@@ -80,6 +119,10 @@ class Sink(Protocol):
     def write(self, frames: bytes) -> bool:
         """Puts frames on the wire; False, and nothing written, unless `writable`. Never waits,
         never raises."""
+
+    def unread(self) -> int:
+        """Bytes of what was written that the peer has not taken, as far as can be seen from here.
+        While it takes any the number falls, in steps."""
 
     def close(self, code: int, reason: str) -> None:
         """Starts the closing handshake behind what was written. Never waits; closing again does

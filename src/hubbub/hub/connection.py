@@ -1,10 +1,12 @@
 """One socket as the hub sees it: where it is, and what waits to be written to it."""
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Hashable
 from enum import IntEnum
 
 from hubbub.core.ids import ChannelId
+from hubbub.core.signals import Peer
 from hubbub.dialects.base import Dialect, Link
 from hubbub.hub.base import Sink
 
@@ -32,16 +34,21 @@ class Class(IntEnum):
 
 
 class Subscription:
-    """A socket's place in a channel. `member` and `may_post` follow the channel's events; `pinged`
-    is the top `seq` the last ping told."""
+    """A socket's place in a channel. `member` and `may_post` follow the channel's events after
+    `since`; `pinged` is the top `seq` the last ping told; `peer` is who the socket is in the
+    channel's call."""
 
-    __slots__ = ("may_post", "member", "pinged", "presence")
+    __slots__ = ("may_post", "member", "peer", "pinged", "presence", "since")
 
-    def __init__(self, member: bool, may_post: bool, presence: bool, pinged: int) -> None:
+    def __init__(
+        self, member: bool, may_post: bool, presence: bool, pinged: int, since: int
+    ) -> None:
         self.member = member
         self.may_post = may_post
         self.presence = presence
         self.pinged = pinged
+        self.since = since
+        self.peer: Peer | None = None
 
 
 class Connection:
@@ -55,11 +62,13 @@ class Connection:
     __slots__ = (
         "__weakref__",
         "address",
+        "addresses",
         "backlog",
         "closing",
         "corked",
         "deadline",
         "dialect",
+        "free",
         "latest",
         "link",
         "on_dirty",
@@ -67,6 +76,7 @@ class Connection:
         "sink",
         "slot",
         "subscriptions",
+        "unread",
         "waiting",
         "waiting_since",
     )
@@ -83,6 +93,7 @@ class Connection:
         self.dialect = dialect
         self.sink = sink
         self.address = address
+        self.addresses: set[str] | None = None
         self.on_dirty = on_dirty
         self.subscriptions: dict[ChannelId, Subscription] = {}
         self.out: list[bytes] = []
@@ -90,10 +101,12 @@ class Connection:
         self.latest: dict[Hashable, bytes] | None = None
         self.waiting = 0
         self.waiting_since: float | None = None
+        self.unread = 0
         self.deadline: float | None = None
         self.slot = 0
         self.closing = False
         self.corked = False
+        self.free: asyncio.Event | None = None
 
     def queue(self, frames: bytes) -> None:
         """Queues frames that must arrive. They leave at the end of the turn."""
@@ -134,6 +147,21 @@ class Connection:
             return
         self._hold(data, now)
 
+    async def taken(self) -> None:
+        """Waits until all that was queued is on the wire and the wire takes more, or the socket is
+        at its end."""
+        sink = self.sink
+        while not (self.closing or sink.closed):
+            if self.backlog is None and sink.writable:
+                if not self.out:
+                    return
+                await asyncio.sleep(0)  # what was queued in this turn leaves when it is over
+                continue
+            self.free = asyncio.Event()
+            self.waiting_since = None
+            sink.on_writable = self._drain
+            await self.free.wait()
+
     def close(self, code: int, reason: str) -> None:
         """Closes the socket, writing what was queued before, unless a first word is still missing.
         Closing again does nothing."""
@@ -147,14 +175,18 @@ class Connection:
         self.sink.close(code, reason)
 
     def stalled(self, now: float) -> bool:
-        """Whether the reader has taken nothing of what waits for `MOST_STALLED` seconds, or more
-        than may wait has come while it was corked."""
+        """Whether the reader has taken nothing for `MOST_STALLED` seconds while something waits, or
+        more than may wait has come while it was corked. Asked once a second."""
         if self.corked:
             return sum(map(len, self.out)) > MOST_WAITING
-        if self.backlog is None:
+        if self.free is not None and self.sink.closed:
+            self.free.set()
+        if self.backlog is None and self.free is None:
             return False
-        if self.waiting_since is None:
+        unread = self.sink.unread()
+        if self.waiting_since is None or unread < self.unread:
             self.waiting_since = now
+        self.unread = unread
         return now - self.waiting_since > MOST_STALLED
 
     def give_up(self) -> None:
@@ -207,3 +239,6 @@ class Connection:
         self.backlog = self.latest = None
         self.waiting = 0
         self.sink.on_writable = None
+        if self.free is not None:
+            self.free.set()
+            self.free = None

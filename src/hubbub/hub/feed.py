@@ -34,6 +34,7 @@ class Feed:
 
     __slots__ = (
         "_fetching",
+        "_newest",
         "_ring",
         "_ring_bytes",
         "_stash",
@@ -53,6 +54,8 @@ class Feed:
         self._ring: deque[Envelope] | None = None
         self._ring_bytes = 0
         self._stash: dict[int, Envelope] | None = None
+        self._newest = 0
+        """The highest `seq` that came early."""
         self._fetching: int | None = None
         """Where the gap begins for which a fetch is under way."""
 
@@ -104,20 +107,28 @@ class Feed:
         if seq > last:
             if self._stash is None:
                 self._stash = {}
-            self._stash[seq] = envelope
-            if self._fetching is None:
-                self._fetching = last
-                fetch(last, min(self._stash) - 1)
+            if len(self._stash) < RING_EVENTS:  # what finds no room is fetched as well
+                self._stash[seq] = envelope
+            self._newest = max(self._newest, seq)
+            gap = self.gap()
+            if gap is not None:
+                fetch(*gap)
         return ()
+
+    def gap(self) -> tuple[int, int] | None:
+        """The next events that are missing, after one `seq` and up to another, for the caller to
+        fetch; None when there are none, or when a fetch is under way."""
+        if self._fetching is not None or self.last is None or self._newest <= self.last:
+            return None
+        self._fetching = self.last
+        upto = min(self._stash) - 1 if self._stash else self._newest
+        return self.last, min(upto, self.last + RING_EVENTS)
 
     def fetched(self) -> tuple[int, int] | None:
         """A fetch has come to its end, and what it brought was taken. The next gap comes back for
-        the caller to fetch; a gap that did not shrink waits until another event asks for it."""
+        the caller to fetch; one that did not shrink waits until an event, or `gap`, asks for it."""
         began, self._fetching = self._fetching, None
-        if not self._stash or self.last is None or self.last == began:
-            return None
-        self._fetching = self.last
-        return self.last, min(self._stash) - 1
+        return None if self.last == began else self.gap()
 
     def since(self, seq: int) -> Sequence[Envelope] | None:
         """The events after `seq` up to `last`; None when the ring does not reach back that far."""
@@ -145,11 +156,11 @@ class Feed:
         if ring is None:
             ring = self._ring = deque()
         ring.append(envelope)
-        self._ring_bytes += _size(envelope)
+        self._ring_bytes += size(envelope)
         # What somebody who is entering has just read must still meet the ring when it is there.
         more = ENTERING_FACTOR if self.entering else 1
         while len(ring) > more * RING_EVENTS or self._ring_bytes > more * RING_BYTES:
-            self._ring_bytes -= _size(ring.popleft())
+            self._ring_bytes -= size(ring.popleft())
 
 
 def catch_up(
@@ -209,6 +220,7 @@ def _out_of_date(newer: Sequence[Envelope], user: UserId) -> bool:
     return changed
 
 
-def _size(envelope: Envelope) -> int:
+def size(envelope: Envelope) -> int:
+    """About how many characters an event takes when it is told."""
     event = envelope.event
     return 200 + len(event.content) if isinstance(event, MessagePosted) else 200

@@ -1,6 +1,7 @@
-"""uvicorn's HTTP protocol with a time limit on request heads, and without queries in its log."""
+"""uvicorn's HTTP protocol with time limits on requests, and without queries in its log."""
 
 import asyncio
+import json
 import logging
 from asyncio import TimerHandle
 from typing import Any
@@ -17,6 +18,16 @@ _MAX_TARGET = MAX_LINE_LENGTH - len("GET  HTTP/1.1\r\n")
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\r\n"
 
 
+def _last_words(status: str, detail: str, code: str) -> bytes:
+    body = json.dumps({"detail": detail, "code": code})
+    head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close"
+    return f"HTTP/1.1 {status}\r\n{head}\r\n\r\n{body}".encode()
+
+
+_TOO_SLOW = _last_words("408 Request Timeout", "the request took too long to come", "timeout")
+_RESTARTS = _last_words("503 Service Unavailable", "the server restarts", "unavailable")
+
+
 class _PathOnly(logging.LoggerAdapter[logging.Logger]):
     """The access log with each path cut before its query: tokens travel in queries."""
 
@@ -31,11 +42,15 @@ class HubbubHttpProtocol(HttpToolsProtocol):
     A connection whose next request head is not complete `head_timeout` seconds after it was made,
     or after the head's first byte on a connection kept alive, is closed; so is one whose head is
     larger than `max_head`. Under TLS the time starts after the TLS handshake, which has its own
-    limit (`ssl_handshake_timeout` of the event loop).
+    limit (`ssl_handshake_timeout` of the event loop). A request whose body pauses for
+    `body_timeout` seconds is answered 408, one whose body is not there when the server is to end
+    503: nothing of it has been carried out.
     """
 
     head_timeout = 10.0
     """Seconds a request head may take."""
+    body_timeout = 30.0
+    """Seconds that a request body may pause."""
     max_head = 64 * 1024
     """Bytes after which an incomplete head is refused (431)."""
     abort_after = 5.0
@@ -45,6 +60,7 @@ class HubbubHttpProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self.access_logger = _PathOnly(self.access_logger)  # type: ignore[assignment]  # info alone
         self.head_timer: TimerHandle | None = None
+        self.body_timer: TimerHandle | None = None
         self.head_size = 0
         self.in_body = False
 
@@ -55,6 +71,14 @@ class HubbubHttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._cancel_head_timer()
+        self._cancel_body_timer()
+
+    def shutdown(self) -> None:
+        if self.in_body and not self.pipeline and not self.cycle.response_started:
+            # Stock waits for it until the application is cancelled, which looks like its fault.
+            self._abandon(_RESTARTS)
+        else:
+            super().shutdown()
 
     def on_headers_complete(self) -> None:
         self.head_size = 0
@@ -68,7 +92,12 @@ class HubbubHttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self.parser is None or self.in_body or self._busy() or self.transport.is_closing():
+        if self.parser is None or self.transport.is_closing():
+            return
+        self._cancel_body_timer()
+        if self.in_body:
+            self._watch_body()
+        if self.in_body or self._busy():
             return
         # Anything but a whole head, blank lines too, has taken stock's keep-alive timer away.
         if self.head_timer is None:
@@ -124,6 +153,27 @@ class HubbubHttpProtocol(HttpToolsProtocol):
         if self.head_timer is not None:
             self.head_timer.cancel()
             self.head_timer = None
+
+    def _cancel_body_timer(self) -> None:
+        if self.body_timer is not None:
+            self.body_timer.cancel()
+            self.body_timer = None
+
+    def _watch_body(self) -> None:
+        self.body_timer = self.loop.call_later(self.body_timeout, self._body_pauses)
+
+    def _body_pauses(self) -> None:
+        if self.flow.read_paused:
+            self._watch_body()  # it is the application that is slow
+        else:
+            self._abandon(_TOO_SLOW)
+
+    def _abandon(self, words: bytes) -> None:
+        """Ends a connection whose request's body does not come."""
+        self._cancel_body_timer()
+        if not self.cycle.response_started:
+            self.transport.write(words)
+        self._give_up()
 
     def _give_up(self) -> None:
         self._cancel_head_timer()

@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar, assert_never
 
-from hubbub.core.answers import Entered, Exited
+from hubbub.core.answers import Entered, Exited, InCall
 from hubbub.core.channels import Channel
-from hubbub.core.commands import Enter
-from hubbub.core.errors import DomainError, NotAMember, NotConnected, TooMany
+from hubbub.core.commands import Enter, PeerKind
+from hubbub.core.errors import DomainError, NotAMember, NotConnected, NotFound, TooMany
 from hubbub.core.events import (
     AccountDisabled,
     ChannelChanged,
@@ -25,9 +25,14 @@ from hubbub.core.events import (
     MessagePosted,
     Notice,
     SessionRevoked,
+    call_of,
+    inbox_of,
+    place_of,
 )
-from hubbub.core.ids import ChannelId, UserId, Who
+from hubbub.core.ids import ChannelId, ChannelRef, UserId, Who
 from hubbub.core.policy import may_post
+from hubbub.core.signals import Peer
+from hubbub.hub.addresses import Addresses
 from hubbub.hub.base import Services
 from hubbub.hub.connection import Connection, Subscription
 from hubbub.hub.fanout import tell_everybody, tell_fleeting
@@ -35,6 +40,8 @@ from hubbub.hub.feed import Feed, catch_up
 from hubbub.hub.frames import frame
 
 log = logging.getLogger(__name__)
+
+K = TypeVar("K")
 
 PING_SECONDS = 25
 
@@ -58,14 +65,17 @@ class Hub:
         self.services = services
         self.clock = clock
         self.connections: set[Connection] = set()
+        self.addresses = Addresses()
         self._limits = limits
-        self._per_user: Counter[UserId] = Counter()
+        self._of_user: dict[UserId, set[Connection]] = {}
+        self._of_session: dict[str, set[Connection]] = {}
         self._per_address: Counter[str] = Counter()
         self._ticks = 0
         self._added = 0
         self._feeds: dict[ChannelId, Feed] = {}
         self._dirty: list[Connection] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._behind: set[Feed] = set()
 
     # Sockets
 
@@ -93,42 +103,75 @@ class Hub:
             TooMany: they have as many as allowed; the socket is still nobody's.
         """
         most = self._limits.per_user
-        if most and self._per_user[who.id] >= most:
+        if most and len(self._of_user.get(who.id, ())) >= most:
             raise TooMany("you have too many connections", "too_many_connections", 30)
-        self._per_user[who.id] += 1
+        self._of_user.setdefault(who.id, set()).add(connection)
         link = connection.link
         link.who = who
+        self._note_login(connection, who)
         path = "" if link.channel is None else str(link.channel)
         self.services.opened(
             who, link.connection, connection.dialect.name, path, connection.address
         )
 
-    def remove(self, connection: Connection) -> None:
+    def renew(self, connection: Connection, who: Who) -> None:
+        """The socket is still this person's, who may have come by another login."""
+        before = connection.link.who
+        assert before is not None
+        self._forget_login(connection, before)
+        connection.link.who = who
+        self._note_login(connection, who)
+
+    def _note_login(self, connection: Connection, who: Who) -> None:
+        if who.session is not None:
+            self._of_session.setdefault(who.session, set()).add(connection)
+
+    def _forget_login(self, connection: Connection, who: Who) -> None:
+        if who.session is not None:
+            _take_from(self._of_session, who.session, connection)
+
+    def remove(self, connection: Connection, why: Departure = Departure.DISCONNECTED) -> None:
         """The socket is gone: takes it out of every channel. Removing again does nothing."""
         if connection not in self.connections:
             return
         self.connections.discard(connection)
         for channel in list(connection.subscriptions):
-            self.leave(connection, channel, Departure.DISCONNECTED)
+            self.leave(connection, channel, why)
+        self.addresses.detach_all(connection)
         _count_down(self._per_address, connection.address)
-        if connection.link.who is not None:
-            _count_down(self._per_user, connection.link.who.id)
+        who = connection.link.who
+        if who is not None:
+            _take_from(self._of_user, who.id, connection)
+            self._forget_login(connection, who)
             self.services.closed(connection.link.connection)
 
     def tick(self) -> None:
-        """Pings whose turn it is, and closes whose time is up: not connected, expired, stalled."""
+        """Pings whose turn it is, closes whose time is up (not connected, expired, stalled), and
+        asks once more for events that could not be read."""
         now = self.clock()
         self._ticks += 1
         turn = self._ticks % PING_SECONDS
         for connection in list(self.connections):
-            if connection.deadline is not None and now >= connection.deadline:
-                connection.close(4001, "no valid token")
-            elif connection.stalled(now):
-                connection.give_up()
-            elif connection.dialect.pings and connection.slot == turn and connection.link.who:
-                words = connection.dialect.ping(self.moved(connection))
-                if words is not None:
-                    connection.queue(frame(words))
+            try:
+                self._tend(connection, now, turn)
+            except Exception:
+                log.exception("! a socket could not be tended")
+                connection.close(1011, "internal error")
+        behind, self._behind = self._behind, set()
+        for feed in behind:
+            gap = feed.gap() if self._feeds.get(feed.id) is feed else None
+            if gap is not None:
+                self._fetch(feed, *gap)
+
+    def _tend(self, connection: Connection, now: float, turn: int) -> None:
+        if connection.deadline is not None and now >= connection.deadline:
+            connection.close(4001, "no valid token")
+        elif connection.stalled(now):
+            connection.give_up()
+        elif connection.dialect.pings and connection.slot == turn and connection.link.who:
+            words = connection.dialect.ping(self.moved(connection))
+            if words is not None:
+                connection.queue(frame(words))
 
     def close_all(self, code: int, reason: str) -> None:
         """Closes every socket."""
@@ -158,15 +201,17 @@ class Hub:
         waits for anything: live events go on at `seq` + 1.
 
         Raises:
-            DomainError: it may not enter; nothing has changed then.
+            DomainError: it may not enter; then it is not in, even if it was before.
         """
         who = connection.link.who
         assert who is not None
-        channel = await self.services.resolve(command.channel)
+        channel = await self.services.locate(who, command)
         feed = self._feed(channel)
         feed.entering += 1
-        # Entering again: what is live from here on is part of the answer.
-        feed.remove(connection)
+        if command.cursor is not None:
+            # Entering again: what is live from here on is part of the answer. Without a cursor the
+            # answer tells no events, and whoever is in goes on hearing them.
+            feed.remove(connection)
         try:
             while True:
                 asked = replace(command, channel=channel)
@@ -180,6 +225,8 @@ class Hub:
                 if caught_up is not None:
                     break
             self._admit(connection, feed, caught_up, command.presence)
+            if command.call is not None:
+                self.join_call(connection, feed.id, command.call)
             return caught_up
         except DomainError:
             if channel in connection.subscriptions:
@@ -197,6 +244,54 @@ class Hub:
         name = feed.channel.name
         self.leave(connection, channel, Departure.LEFT)
         return Exited(channel, name)
+
+    def join_call(self, connection: Connection, channel: ChannelId, kind: PeerKind) -> InCall:
+        """Puts a socket, which is in the channel, into its call. The others hear of a new peer.
+
+        What others signal comes behind this: the answer must be queued before the caller waits.
+        """
+        subscription, place = connection.subscriptions[channel], self._feeds[channel].channel
+        who = connection.link.who
+        assert place is not None
+        assert who is not None
+        peer = subscription.peer
+        if peer is None:
+            own = connection.link.connection if kind is PeerKind.CONNECTION else None
+            person = who.person
+            peer = Peer(own or person.handle, own or person.name, person, own)
+            subscription.peer = peer
+            self.addresses.attach(connection, call_of(channel))
+            self.addresses.attach(connection, place_of(channel, peer))
+            self.services.join_call(place, peer, connection.link.connection)
+        return InCall(peer, self.services.peers(channel, peer))
+
+    def leave_call(self, connection: Connection, channel: ChannelId) -> None:
+        """Takes a socket out of a channel's call; nothing happens when it is not in it."""
+        subscription = connection.subscriptions[channel]
+        peer, subscription.peer = subscription.peer, None
+        if peer is None:
+            return
+        self.addresses.detach(connection, call_of(channel))
+        self.addresses.detach(connection, place_of(channel, peer))
+        self.services.leave_call(channel, peer, connection.link.connection)
+
+    def find(self, connection: Connection, ref: ChannelRef) -> ChannelId:
+        """The channel that a frame of this socket names, which the socket has to be in.
+
+        Raises:
+            NotFound: `not_in_channel`.
+        """
+        for channel in connection.subscriptions:
+            if ref == channel:
+                return channel
+            known = self._feeds[channel].channel
+            if known is not None and known.key == ref:
+                return channel
+        raise NotFound("this socket is not in that channel", "not_in_channel")
+
+    def occupied(self, channel: ChannelId) -> bool:
+        """Whether somebody is in the channel, or about to be."""
+        return channel in self._feeds
 
     def channel(self, id: ChannelId) -> Channel | None:
         """A channel that somebody is in."""
@@ -231,13 +326,18 @@ class Hub:
             may_post=may_post(entered.channel, entered.role),
             presence=presence,
             pinged=entered.seq,
+            since=entered.channel.seq,
         )
+        before = connection.subscriptions.get(feed.id)
+        if before is not None:
+            subscription.peer = before.peer
         feed.add(connection, subscription)
         connection.subscriptions[feed.id] = subscription
         self.services.come(feed.id, who, connection.link.connection)
 
     def leave(self, connection: Connection, channel: ChannelId, why: Departure) -> None:
         """Takes a socket out of a channel it is in."""
+        self.leave_call(connection, channel)
         del connection.subscriptions[channel]
         feed = self._feed(channel)
         feed.remove(connection)
@@ -252,6 +352,12 @@ class Hub:
         """Tells the sockets what the bus brought. All of one channel leaves together."""
         ready: dict[Feed, list[Envelope]] = {}
         for envelope in envelopes:
+            if envelope.to:
+                self.addresses.tell(envelope.to, envelope)
+                continue
+            event = envelope.event
+            if type(event) is MessagePosted and event.to is not None:
+                self.addresses.tell(inbox_of(event.to.id), envelope)
             feed = self._feeds.get(envelope.channel)
             if feed is None:
                 continue
@@ -272,15 +378,15 @@ class Hub:
 
     def on_notice(self, notice: Notice) -> None:
         """Closes the sockets of a login that ended or an account that is gone."""
-        for connection in list(self.connections):
-            who = connection.link.who
-            if who is None:
-                continue
-            match notice:
-                case SessionRevoked(session=session) if who.session == session:
+        match notice:
+            case SessionRevoked(session=session):
+                for connection in list(self._of_session.get(session, ())):
                     connection.close(4001, "session revoked")
-                case AccountDisabled(user=user) if who.id == user:
+            case AccountDisabled(user=user):
+                for connection in list(self._of_user.get(user, ())):
                     connection.close(4000, "account disabled")
+            case _:
+                assert_never(notice)
 
     def _tell(self, feed: Feed, batch: Sequence[Envelope], alone: bool) -> None:
         """Whoever an event takes out of the channel hears of it, and of nothing after it."""
@@ -302,25 +408,29 @@ class Hub:
                 tell_fleeting(feed, envelope)
 
     def _follow(self, feed: Feed, envelope: Envelope) -> None:
-        """What an event changes for the sockets that are in the channel."""
+        """What an event changes for the sockets that are in the channel. What storage read when a
+        socket entered may be ahead of the event: then it counts, and not what was before it."""
+        seq = envelope.seq
         match envelope.event:
             case MemberJoined(user=user):
                 for connection in feed.of(user.id):
                     subscription = connection.subscriptions[feed.id]
-                    subscription.member = subscription.may_post = True
+                    if subscription.since < seq:
+                        subscription.member = subscription.may_post = True
             case MemberLeft(user=user):
                 gone = NotAMember("you are no longer a member of this channel")
                 for connection in feed.of(user.id):
-                    self._take_out(connection, feed, gone)
+                    if connection.subscriptions[feed.id].since < seq:
+                        self._take_out(connection, feed, gone)
             case ChannelChanged(name=name, description=description, private=private):
-                if feed.channel is not None:
+                if feed.channel is not None and feed.channel.seq < seq:
                     feed.channel = replace(
                         feed.channel, name=name, description=description, private=private
                     )
                 if private:
                     gone = NotAMember("this channel is private now")
                     for connection, subscription in feed.each():
-                        if not subscription.member:
+                        if not subscription.member and subscription.since < seq:
                             self._take_out(connection, feed, gone)
 
     def _take_out(self, connection: Connection, feed: Feed, error: DomainError) -> None:
@@ -350,9 +460,17 @@ class Hub:
         gap = feed.fetched()
         if gap is not None:
             self._fetch(feed, *gap)
+        else:
+            self._behind.add(feed)
 
 
 def _count_down(counts: Counter[Any], key: object) -> None:
     counts[key] -= 1
     if counts[key] <= 0:
         del counts[key]
+
+
+def _take_from(index: dict[K, set[Connection]], key: K, connection: Connection) -> None:
+    index[key].discard(connection)
+    if not index[key]:
+        del index[key]

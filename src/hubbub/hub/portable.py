@@ -40,6 +40,10 @@ class PortableWriter:
         self._wake.set()
         return True
 
+    def unread(self) -> int:
+        """Bytes that the server has not taken yet."""
+        return self._size
+
     def close(self, code: int, reason: str) -> None:
         """Closes once what was written has been sent."""
         if self._close is None and not self.closed:

@@ -87,6 +87,9 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
         self.writer = FrameWriter(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self.accepted and not self.close_sent:
+            # Stock says 1005 then, as if the peer had closed without a code (RFC 6455 7.1.5).
+            self._disconnect(CloseCode.ABNORMAL_CLOSURE, "")
         super().connection_lost(exc)
         # Here every cycle through this connection is cut, so that it dies at once: writer and
         # protocol, and websockets' connection and its parser.
@@ -336,7 +339,7 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
         try:
             result = await self.app(self._take_scope(), self.receive, self.send)
             code = CloseCode.NORMAL_CLOSURE
-            if not self.handshake_complete:
+            if not self.handshake_complete and self.initial_response is None:
                 self.logger.error("ASGI callable returned without completing handshake.")
             elif result is not None:
                 self.logger.error("ASGI callable should return None, but returned '%s'.", result)

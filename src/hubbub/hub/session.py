@@ -4,22 +4,32 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, assert_never
 
-from hubbub.core.answers import Answer, Connected, Done, Entered, Refreshed
+from hubbub.core.answers import Answer, Connected, Done, Entered, Posted, Recovery, Refreshed
 from hubbub.core.commands import (
+    Claim,
     Connect,
     Enter,
     Exit,
+    GiveUpClaim,
+    JoinCall,
+    KeepClaim,
+    LeaveCall,
     ListPresent,
     MoveCursor,
+    OpenInbox,
+    Pass,
+    PeerKind,
     Ping,
     ReadHistory,
     Refresh,
+    SendDirect,
     SendMessage,
     SetTyping,
+    Signal,
 )
 from hubbub.core.errors import (
     AccountGone,
@@ -31,10 +41,12 @@ from hubbub.core.errors import (
     TooMany,
     Unauthenticated,
 )
+from hubbub.core.events import Departure, Envelope, MessagePosted, claim_of, inbox_of
 from hubbub.core.ids import ChannelRef, Who
 from hubbub.core.limits import TokenBucket
 from hubbub.dialects.base import Refused, Request
 from hubbub.hub.connection import Connection
+from hubbub.hub.feed import size
 from hubbub.hub.frames import frame
 from hubbub.hub.hub import PING_SECONDS, Hub
 
@@ -43,6 +55,13 @@ log = logging.getLogger(__name__)
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 MOST_IN_FLIGHT = 64
+MAX_MESSAGE = 256 * 1024
+"""Bytes that one WebSocket message may have."""
+TOO_LARGE = "a message has at most 256 KiB"
+_SMALL = MAX_MESSAGE // 4
+"""Characters that fit in `MAX_MESSAGE`, whatever they are."""
+MOST_RECOVERED = 512 * 1024
+"""About how many characters of missed events the answer to `connect` carries in all."""
 EXPIRY_GRACE = 25
 """Seconds past its token's end after which a native socket is closed."""
 
@@ -111,55 +130,72 @@ class Session:
         try:
             self._hub.add(connection)
         except TooMany as error:
-            connection.close(close_code(error), str(error))
+            self._turn_away(error)
             return
+        why = Departure.LOST
         try:
             if await self._open():
-                await self._read(receive)
+                why = await self._read(receive)
         except Exception:
             log.exception("! a socket's session failed")
             connection.close(1011, "internal error")
         finally:
             if self._task is not None:
                 self._task.cancel()
-            self._hub.remove(connection)
+            self._hub.remove(connection, why)
 
     async def _open(self) -> bool:
         """Does what opening the socket asks for, and then greets: whoever is refused is told so by
         the close alone."""
         connection = self._connection
         dialect, link = connection.dialect, connection.link
-        command = dialect.opening(link)
         answered: Sequence[bytes] = ()
-        if command is not None:
-            request = Request(command)
-            try:
-                answer = await self._carry_out(request)
-            except DomainError as error:
-                connection.close(close_code(error), str(error))
-                return False
-            answered = dialect.answer(request, answer, link)
+        try:
+            command = dialect.opening(link)
+            if command is not None:
+                request = Request(command)
+                answered = dialect.answer(request, await self._carry_out(request), link)
+        except DomainError as error:
+            self._turn_away(error)
+            return False
         for words in (*dialect.greet(link), *answered):
             connection.queue(frame(words))
         return True
 
-    async def _read(self, receive: Receive) -> None:
+    def _turn_away(self, error: DomainError) -> None:
+        connection = self._connection
+        for words in connection.dialect.turn_away(error):
+            connection.queue(frame(words))
+        connection.close(close_code(error), str(error))
+
+    async def _read(self, receive: Receive) -> Departure:
+        """Reads to the end; how the socket ended comes back."""
         connection = self._connection
         link, dialect = connection.link, connection.dialect
         while True:
             event = await receive()
             if event["type"] == "websocket.disconnect":
-                return
+                if connection.closing or not _is_goodbye(event.get("code", 1006)):
+                    return Departure.LOST
+                return Departure.DISCONNECTED
             if connection.closing:
                 continue  # whoever was shown the door has no more to say
             if not self._frames.take(self._hub.clock()):
                 connection.close(1008, "too many frames")
-                return
+                return Departure.LOST
             text = event.get("text")
+            if (text is None or len(text) > _SMALL) and too_large(event):
+                connection.close(1009, TOO_LARGE)
+                return Departure.LOST
             if text is None:
                 self._refuse(BadFrame("binary frames are not understood", "binary_frame"), None)
                 continue
-            for request in dialect.decode(text, link):
+            requests = dialect.decode(text, link)
+            more = len(requests) - 1
+            if more > 0 and not self._frames.take(self._hub.clock(), more):
+                connection.close(1008, "too many commands")
+                return Departure.LOST
+            for request in requests:
                 if isinstance(request, Refused):
                     self._refuse(request.error, request.id)
                     continue
@@ -199,6 +235,19 @@ class Session:
                 case SetTyping():
                     self._type(command)
                     self._finish(request, Done())
+                case Signal():
+                    self._signal(command)
+                    self._finish(request, Done())
+                case JoinCall(channel=ref):
+                    channel = self._hub.find(self._connection, ref)
+                    answer = self._hub.join_call(self._connection, channel, PeerKind.USER)
+                    self._finish(request, answer)
+                case LeaveCall(channel=ref):
+                    self._hub.leave_call(self._connection, self._hub.find(self._connection, ref))
+                    self._finish(request, Done())
+                case Pass() | KeepClaim() | GiveUpClaim():
+                    self._hub.services.pass_on(self._connection.link.connection, command)
+                    self._finish(request, Done())
                 case Ping():
                     self._finish(request, Done())
                 case _:
@@ -218,12 +267,32 @@ class Session:
 
     def _answer(self, request: Request, answer: Answer) -> None:
         connection = self._connection
+        command = request.command
+        if isinstance(command, SendMessage) and command.echo and isinstance(answer, Posted):
+            self._echo(command, answer)
         answered = connection.dialect.answer(request, answer, connection.link)
         frames = b"".join([frame(words) for words in answered])
         if connection.corked:
             connection.uncork(frames)
         elif frames:
             connection.queue(frames)
+
+    def _echo(self, command: SendMessage, posted: Posted) -> None:
+        """Tells a sender whose socket is not in the channel what the others hear."""
+        connection = self._connection
+        if posted.channel in connection.subscriptions:
+            return
+        event = MessagePosted(
+            posted.channel,
+            posted.id,
+            self._who().person,
+            posted.content,
+            command.client_id,
+            posted.at,
+        )
+        words = connection.dialect.encode(Envelope(posted.channel, event, posted.seq))
+        if words is not None:
+            connection.queue(frame(words))
 
     def _refuse(self, error: DomainError, id: int | None) -> None:
         self._connection.queue(frame(self._connection.dialect.refuse(error, id)))
@@ -236,6 +305,12 @@ class Session:
                 request = self._lane.popleft()
                 if self._hand_over(request):
                     continue
+                if isinstance(request.command, ReadHistory | Enter):
+                    # Their answers may be as large as the outbox: the next waits until the reader
+                    # has taken the last. One that takes nothing is closed for it.
+                    await connection.taken()
+                    if connection.closing:
+                        break
                 try:
                     answer: Answer | DomainError = await self._carry_out(request)
                 except DomainError as error:
@@ -265,13 +340,37 @@ class Session:
                 if exited is None:
                     raise NotFound("this socket is not in that channel", "not_in_channel")
                 return exited
+            case SendDirect():
+                if not self._messages.take(self._hub.clock()):
+                    raise TooMany("you are posting too fast", retry_after=self._messages.wait())
+                await self._hub.services.send_direct(self._who(), command)
+                return Done()
+            case OpenInbox():
+                self._hub.addresses.attach(self._connection, inbox_of(self._who().id))
+                return Done()
+            case Claim(id=id):
+                connection = self._connection
+                claimed = self._hub.services.claim(self._who(), connection.link.connection, command)
+                self._hub.addresses.attach(connection, claim_of(id))
+                return claimed
             case ReadHistory() | ListPresent():
                 return await self._hub.services.read(self._who(), command)
             case Connect():
                 return await self._connect(command)
             case Refresh(token=token):
                 return await self._refresh(token)
-            case SendMessage() | MoveCursor() | SetTyping() | Ping():
+            case (
+                SendMessage()
+                | MoveCursor()
+                | SetTyping()
+                | Signal()
+                | JoinCall()
+                | LeaveCall()
+                | Pass()
+                | KeepClaim()
+                | GiveUpClaim()
+                | Ping()
+            ):
                 raise AssertionError("handed over, never carried out")
             case _:
                 assert_never(command)
@@ -294,25 +393,34 @@ class Session:
                 self._hub.adopt(connection, identity.who)
             elif link.who.id != identity.who.id:
                 raise Forbidden("this is somebody else's token", "other_user")
-            link.who, self._expires = identity.who, identity.expires_at
+            else:
+                self._hub.renew(connection, identity.who)
+            self._expires = identity.expires_at
         if link.who is None:
             raise Unauthenticated("connect with a token")
         who, self._connected = link.who, True
         # Until the answer is there, what the first channels tell has to wait for the last ones.
         connection.corked = True
         entries: list[tuple[ChannelRef, Entered | DomainError]] = []
+        room = MOST_RECOVERED
         for wanted in command.channels:
             try:
-                entries.append((wanted.channel, await self._hub.enter(connection, wanted)))
+                entered = await self._hub.enter(connection, wanted)
             except DomainError as error:
                 entries.append((wanted.channel, error))
+                continue
+            room -= sum(map(size, entered.events))
+            if room < 0 and entered.events:
+                entered = replace(entered, recovery=Recovery.TRUNCATED, events=())
+            entries.append((wanted.channel, entered))
         return Connected(link.connection, who, self._arm(), PING_SECONDS, entries)
 
     async def _refresh(self, token: str) -> Refreshed:
         identity = await self._hub.services.identify(token)
         if identity.who.id != self._who().id:
             raise Forbidden("this is somebody else's token", "other_user")
-        self._connection.link.who, self._expires = identity.who, identity.expires_at
+        self._hub.renew(self._connection, identity.who)
+        self._expires = identity.expires_at
         return Refreshed(self._arm() or 0)
 
     def _arm(self) -> int | None:
@@ -326,20 +434,39 @@ class Session:
 
     def _type(self, command: SetTyping) -> None:
         who = self._who()
-        for channel, subscription in self._connection.subscriptions.items():
-            known = self._hub.channel(channel)
-            if command.channel == channel or (known and known.key == command.channel):
-                if not subscription.may_post:
-                    raise Forbidden("join this channel first", "not_a_member")
-                self._hub.services.typing(channel, who, command.typing)
-                return
-        raise NotFound("this socket is not in that channel", "not_in_channel")
+        channel = self._hub.find(self._connection, command.channel)
+        if not self._connection.subscriptions[channel].may_post:
+            raise Forbidden("join this channel first", "not_a_member")
+        self._hub.services.typing(channel, who, command.typing)
+
+    def _signal(self, command: Signal) -> None:
+        channel = self._hub.find(self._connection, command.channel)
+        peer = self._connection.subscriptions[channel].peer
+        if peer is None:
+            raise Forbidden("join the call first", "not_in_call")
+        self._hub.services.signal(channel, peer, command)
 
     def _who(self) -> Who:
         who = self._connection.link.who
         if who is None:
             raise NotConnected("connect first")
         return who
+
+
+def _is_goodbye(code: int) -> bool:
+    """Whether it is the peer that closed, and on purpose: 1006 is a connection that was cut (stock
+    uvicorn says 1005 for both), 1011 one that no longer answers pings, and the rest of the 1000s
+    mean a failure (RFC 6455 7.4.1)."""
+    return code in (1000, 1001, 1005) or code >= 3000
+
+
+def too_large(event: MutableMapping[str, Any]) -> bool:
+    """Whether a received message is past `MAX_MESSAGE`. Servers other than `hubbub serve` let
+    larger ones pass, unless they are told otherwise."""
+    text = event.get("text")
+    if text is None:
+        return len(event.get("bytes") or b"") > MAX_MESSAGE
+    return len(text) > _SMALL and len(text.encode(errors="surrogatepass")) > MAX_MESSAGE
 
 
 def close_code(error: DomainError) -> int:

@@ -1,6 +1,9 @@
 """The fast lane: frames joined once and written straight to every transport."""
 
 import asyncio
+import fcntl
+import sys
+import termios
 from collections.abc import Callable
 from typing import Protocol
 
@@ -64,6 +67,19 @@ class FrameWriter:
     def buffered(self) -> int:
         """Bytes that the transport holds because the kernel would not take them."""
         return 0 if self._link is None else self._link.transport.get_write_buffer_size()
+
+    def unread(self) -> int:
+        """Bytes of what was written that the peer has not acknowledged: the transport's, and the
+        kernel's, which may hold megabytes and take no more for a minute while a slow peer reads."""
+        if self._link is None:
+            return 0
+        try:
+            waiting = fcntl.ioctl(
+                self._link.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4)
+            )
+        except (OSError, ValueError):  # it is being closed
+            return 0
+        return self.buffered() + int.from_bytes(waiting, sys.byteorder)
 
     def seal(self) -> None:
         """For the connection: nothing may be written from now on."""

@@ -28,6 +28,7 @@ from hubbub.core.errors import (
 )
 from hubbub.core.events import AccountDisabled, Notice, SessionRevoked
 from hubbub.core.ids import UserId, Who
+from hubbub.services.external import ExternalPeople
 from hubbub.services.standing import Standings
 from hubbub.storage.base import Account, Accounts, Session
 
@@ -70,11 +71,13 @@ class AccountService:
         *,
         login_failures: int = 5,
         refresh_days: int = 30,
+        external: ExternalPeople | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`login_failures` is allowed per account in 30 minutes, ten times that per address; 0
-        means no limit. `clock` gives seconds since 1970. `passwords` stays the caller's to close.
+        means no limit. `external` are the people of another issuer, which is this service's to
+        close. `clock` gives seconds since 1970. `passwords` stays the caller's to close.
         """
         self._storage = storage
         self._bus = bus
@@ -82,6 +85,7 @@ class AccountService:
         self._passwords = passwords
         self._attempts = Attempts(login_failures, monotonic)
         self._refresh_days = refresh_days
+        self._external = external
         self._clock = clock
         self._monotonic = monotonic
         self._tickets = Tickets()
@@ -97,6 +101,8 @@ class AccountService:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._unsubscribe()
         self._standings.close()
+        if self._external is not None:
+            await self._external.close()
 
     async def register(
         self, username: str, password: str, email: str | None, address: str
@@ -135,6 +141,12 @@ class AccountService:
         """
         return _known(await self._find(username))
 
+    async def account_by_handle(self, handle: str) -> Account | None:
+        """Whom an application's own ids name: the external issuer's subject, to the letter, else a
+        username. Digits are a subject, never an account's id."""
+        issuer = None if self._external is None else self._external.issuer
+        return await self._storage.account_by_handle(handle, issuer)
+
     async def login(self, username: str, password: str, address: str) -> Login:
         """Opens a login. An unknown name, a wrong password and a disabled account get the same
         answer, after the same time.
@@ -158,6 +170,18 @@ class AccountService:
                     await self._storage.set_password(account.id, newer)
                 return await self._open(account)
 
+    async def open_login(self, user: UserId) -> Login:
+        """Opens a login for somebody who has proven in another way who they are.
+
+        Raises:
+            AccountGone: the account is gone or disabled.
+        """
+        async with self._credentials:
+            account = await self._storage.account_by_id(user)
+            if account is None or account.disabled:
+                raise _account_gone()
+            return await self._open(account)
+
     async def refresh(self, refresh_token: str) -> Login:
         """Goes on with a login; the refresh token is used up and there is a new one.
 
@@ -171,9 +195,8 @@ class AccountService:
                 "this refresh token is not valid; log in again", "refresh_invalid"
             )
         newer = _new_refresh()
-        session = await self._whole(self._rotate(refresh_token, newer))
-        account = await self._storage.account_by_id(session.user)
-        if account is None or account.disabled:
+        session, account = await self._whole(self._rotate(refresh_token, newer))
+        if account.disabled:
             raise _account_gone()
         return self._login(account, session, newer)
 
@@ -195,6 +218,7 @@ class AccountService:
         Raises:
             Invalid: `weak_password`.
             Unauthenticated: `bad_credentials`, when `old` is wrong.
+            Conflict: `no_password`, for whoever comes in some other way.
             TooMany: as `login`; wrong passwords count as failed logins.
         """
         check_password(new)
@@ -202,6 +226,8 @@ class AccountService:
             account = await self._storage.account_by_id(who.id)
             if account is None or account.disabled:
                 raise _account_gone()
+            if account.password_hash is None:
+                raise Conflict("this account has no password", "no_password")
             if not await self._passwords.verify(old, account.password_hash):
                 raise _bad_credentials()
             password_hash = await self._passwords.hash(new)
@@ -222,13 +248,19 @@ class AccountService:
         await self._whole(self._set_disabled(user, disabled))
 
     async def authenticate(self, token: str) -> Identity:
-        """Whom an access token stands for, and until when.
+        """Whom an access token stands for, ours or the external issuer's, and until when.
 
         Raises:
             Unauthenticated: `token_invalid`, `token_expired`, `session_revoked`.
             AccountGone: the account is gone or disabled.
+            Unavailable: `issuer_unavailable`.
         """
-        claims = self._tokens.read(token, self._clock())
+        try:
+            claims = self._tokens.read(token, self._clock())
+        except Unauthenticated as error:
+            if self._external is None or error.code != "token_invalid":
+                raise
+            return await self._external.authenticate(token, self._clock)
         return Identity(await self._stands(claims.session, claims.user), claims.expires_at)
 
     async def confirm(self, identity: Identity) -> Identity:
@@ -240,8 +272,10 @@ class AccountService:
         """
         if identity.expires_at <= self._clock():
             raise Unauthenticated("the token has expired", "token_expired")
-        who = await self._stands(identity.who.session, identity.who.id)
-        return Identity(who, identity.expires_at)
+        who = identity.who
+        if self._external is not None and who.session is None and who.subject is not None:
+            return Identity(await self._external.confirm(who), identity.expires_at)
+        return Identity(await self._stands(who.session, who.id), identity.expires_at)
 
     def ticket(self, identity: Identity) -> str:
         """A ticket for one socket, good for 30 seconds.
@@ -318,7 +352,7 @@ class AccountService:
         token = self._tokens.mint(account.id, session.id, self._clock())
         return Login(account, session, token, refresh, self._tokens.lifetime)
 
-    async def _rotate(self, refresh_token: str, newer: str) -> Session:
+    async def _rotate(self, refresh_token: str, newer: str) -> tuple[Session, Account]:
         now = int(self._clock() * 1000)
         try:
             return await self._storage.rotate(_digest(refresh_token), _digest(newer), now)
@@ -347,9 +381,14 @@ class AccountService:
         async with self._credentials:
             _known(await self._storage.account_by_id(user))
             await self._storage.set_disabled(user, disabled)
-        self._standings.forget_user(user)
+        self._forget(user)
         if disabled:
             self._bus.notify(AccountDisabled(user))
+
+    def _forget(self, user: UserId) -> None:
+        self._standings.forget_user(user)
+        if self._external is not None:
+            self._external.forget_user(user)
 
     def _ended(self, session: str) -> None:
         self._standings.forget(session)
@@ -360,7 +399,7 @@ class AccountService:
             case SessionRevoked(session=session):
                 self._standings.forget(session)
             case AccountDisabled(user=user):
-                self._standings.forget_user(user)
+                self._forget(user)
             case _:
                 assert_never(notice)
 

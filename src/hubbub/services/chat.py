@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from hubbub.core.answers import Done, Entered, Messages, Posted, Present
@@ -18,8 +18,8 @@ from hubbub.core.commands import (
 )
 from hubbub.core.errors import DomainError, NotFound, TooMany
 from hubbub.core.events import Durable, Envelope
-from hubbub.core.ids import ChannelId, ChannelRef, UserId, Who
-from hubbub.core.limits import TokenBucket
+from hubbub.core.ids import ChannelId, ChannelRef, Person, UserId, Who
+from hubbub.core.limits import Buckets, Rates
 from hubbub.core.messages import MAX_DESCRIPTION, MAX_NAME, check_label
 from hubbub.services.presence import Presence
 from hubbub.storage.base import ChannelView, ConnectionRow, Storage
@@ -29,16 +29,6 @@ MOST_EVENTS = 500
 
 MOST_BYTES = 256 * 1024
 """And how many bytes of them: a quarter of what a socket's queue holds."""
-
-_MOST_BUCKETS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """How fast one user may post, over all their sockets and REST; a rate of 0 is no limit."""
-
-    rate: float
-    burst: float
 
 
 class Chat:
@@ -59,20 +49,18 @@ class Chat:
     ) -> None:
         self._storage = storage
         self._presence = presence
-        self._rates = rates
+        self._rates = Buckets(rates)
         self._clock = clock
         self._now = now
-        self._buckets: dict[UserId, TokenBucket] = {}
 
     def submit(
         self, who: Who, command: SendMessage, done: Callable[[Posted | DomainError], None]
     ) -> None:
         """Posts a message; `done` is called once, after the commit or with the refusal."""
-        if self._rates.rate > 0:
-            bucket = self._bucket(who.id)
-            if not bucket.take(self._clock()):
-                done(TooMany("you are posting too fast", retry_after=bucket.wait()))
-                return
+        wait = self._rates.take(who.id, self._clock())
+        if wait:
+            done(TooMany("you are posting too fast", retry_after=wait))
+            return
         self._storage.post(who, command, done)
 
     async def post(self, who: Who, command: SendMessage) -> Posted:
@@ -140,6 +128,10 @@ class Chat:
         """The direct chat of two people, made when there is none yet."""
         return await self._storage.direct(who, other)
 
+    async def direct_with(self, who: Who, other: Person) -> Channel:
+        """The direct chat of two people of whom one may be a guest."""
+        return await self._storage.direct_with(who, other)
+
     async def ensure_public(self, key: str, name: str, *, guests: bool = False) -> Channel:
         """The server's own public room with this key."""
         return await self._storage.ensure_channel(key, name, guests=guests)
@@ -164,6 +156,10 @@ class Chat:
         """Who has a socket in a channel that `who` may read."""
         channel = await self._storage.authorize_read(who, ref)
         return self._presence.present(channel.id)
+
+    async def readable(self, who: Who, ref: ChannelRef) -> Channel:
+        """A channel that `who` may read."""
+        return await self._storage.authorize_read(who, ref)
 
     async def view(self, who: Who, ref: ChannelRef) -> ChannelView:
         """A channel and its members."""
@@ -191,16 +187,6 @@ class Chat:
     async def ready(self) -> bool:
         """Whether messages can be stored and read right now."""
         return await self._storage.ready()
-
-    def _bucket(self, user: UserId) -> TokenBucket:
-        bucket = self._buckets.get(user)
-        if bucket is None:
-            now = self._clock()
-            if len(self._buckets) >= _MOST_BUCKETS:
-                self._buckets = {u: b for u, b in self._buckets.items() if not b.full(now)}
-            bucket = TokenBucket(self._rates.rate, self._rates.burst, now)
-            self._buckets[user] = bucket
-        return bucket
 
 
 def _settle(waiting: "asyncio.Future[Any]", answer: object) -> None:

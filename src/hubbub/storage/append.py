@@ -106,8 +106,16 @@ class Appender:
             moved[channel] = head
             content = command.content
             rows.append((id_, channel, seq, MESSAGE, who.id, who.name, client_id, content, now))
+            pair = head.channel.pair
+            to = None if pair is None else self._other(head.channel, pair, who.id)
             event = MessagePosted(
-                channel, MessageId(id_), Person(who.id, who.name), content, client_id, now
+                channel,
+                MessageId(id_),
+                Person(who.id, who.name, who.subject),
+                content,
+                client_id,
+                now,
+                to,
             )
             published.append(Envelope(channel, event, seq, head.channel.epoch))
         if rows:
@@ -128,7 +136,11 @@ class Appender:
         for who, command in moves:
             try:
                 head = self._head(command.channel)
-                mine = self._membership(head, who.id)
+                # What this batch has moved is not in the database yet, and the cache may overflow.
+                _, mine = changed.get((head.channel.id, who.id)) or (
+                    who,
+                    self._membership(head, who.id),
+                )
                 if mine is None:
                     raise NotAMember("only members have read and delivered cursors")
             except DomainError as error:
@@ -209,6 +221,16 @@ class Appender:
             head = _Head(channel, channel.seq)
             self._heads[channel.id] = self._heads[channel.key] = head
         return head
+
+    def _other(self, channel: Channel, pair: tuple[UserId, UserId], user: UserId) -> Person:
+        """The other one of a direct chat."""
+        other = pair[1] if pair[0] == user else pair[0]
+        if other < 0:
+            return Person(other, channel.name)  # a chat with a guest is named after the guest
+        row = self._raw.execute(
+            "SELECT username, subject FROM users WHERE id = ?", (other,)
+        ).fetchone()
+        return Person(other, *row)
 
     def _membership(self, head: _Head, user: UserId) -> Membership | None:
         members = head.members

@@ -21,7 +21,7 @@ from hubbub.core.commands import (
 )
 from hubbub.core.errors import DomainError
 from hubbub.core.events import Durable, Envelope
-from hubbub.core.ids import ChannelId, ChannelRef, UserId, Who
+from hubbub.core.ids import ChannelId, ChannelRef, Person, UserId, Who
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,9 @@ class Journal(Protocol):
     async def direct(self, who: Who, other: UserId) -> Channel:
         """The direct chat of two people, made when there is none yet."""
 
+    async def direct_with(self, who: Who, other: Person) -> Channel:
+        """The direct chat of two people of whom one may be a guest, made when there is none."""
+
     async def ensure_channel(self, key: str, name: str, *, guests: bool) -> Channel:
         """The public room with this key that belongs to nobody, made when there is none."""
 
@@ -168,6 +171,21 @@ class Accounts(Protocol):
     async def account_by_id(self, user: UserId) -> Account | None:
         """The account of that id."""
 
+    async def account_by_subject(self, issuer: str, subject: str) -> Account | None:
+        """The account of whom an external issuer calls `subject`."""
+
+    async def account_by_handle(self, handle: str, issuer: str | None) -> Account | None:
+        """Whom an application's own ids name: `issuer`'s subject, to the letter, else the username,
+        whatever its case. Without an issuer there are usernames alone."""
+
+    async def external_account(self, issuer: str, subject: str, names: Sequence[str]) -> Account:
+        """The account of an external issuer's `subject`, made when there is none yet, under the
+        first of these usernames that is free. Nobody who is there already is taken for them.
+
+        Raises:
+            Conflict: `username_taken`, when all of them are.
+        """
+
     async def set_password(self, user: UserId, password_hash: str) -> None:
         """Replaces the password."""
 
@@ -177,8 +195,8 @@ class Accounts(Protocol):
     async def open_session(self, session: Session, refresh_hash: str) -> None:
         """Records a login with its first refresh token (its hash)."""
 
-    async def rotate(self, refresh_hash: str, new_hash: str, now: int) -> Session:
-        """Uses a refresh token up and puts a new one in its place.
+    async def rotate(self, refresh_hash: str, new_hash: str, now: int) -> tuple[Session, Account]:
+        """Uses a refresh token up and puts a new one in its place; the login and whose it is.
 
         Raises:
             Unauthenticated: it is unknown, expired or revoked.
@@ -207,7 +225,91 @@ class Accounts(Protocol):
         """The live sockets of one user, or of everybody, after all that was recorded so far."""
 
 
-class Storage(Journal, Accounts, Protocol):
+CODE_SECONDS = 600
+"""The life of a code that was mailed, and of a verification."""
+CODE_TRIES = 5
+"""How often a code may be guessed."""
+
+
+class Emails(Protocol):
+    """Addresses that belong to an account, and the proving of it. Addresses come case-folded,
+    codes and tokens as digests.
+
+    An address has one code, the newest, which is good for ten minutes, once, and for five guesses
+    altogether. A verification is what a code was exchanged for: good for ten minutes, for one login
+    and, as an address gets a username once, for one username.
+    """
+
+    async def put_code(self, email: str, digest: str, *, known_only: bool = False) -> bool:
+        """Puts a code in the place of any other; whether it counts comes back.
+
+        With `known_only` the code of an address that belongs to nobody does not count, and one that
+        does is not displaced. A guess takes as long with a code as without one.
+        """
+
+    async def verify(self, email: str, digest: str, token: str) -> bool:
+        """Exchanges a code for a verification; False when the code is not right (any more)."""
+
+    async def name_email(
+        self, email: str, spelling: str, username: str, token: str | None
+    ) -> Account | None:
+        """Makes the account of a verified address, without a password; `spelling` is the address as
+        it was typed. None when nothing verifies the address: with `token` None, any verification
+        of it counts.
+
+        Raises:
+            Conflict: `username_set`: the address belongs to an account. `username_taken`; then
+                the verification stays good.
+        """
+
+    async def log_in_by_token(self, email: str, token: str) -> UserId | None:
+        """Uses a verification up: whose address it is. None when nothing verifies the address.
+
+        Raises:
+            Conflict: `no_username`: the address belongs to nobody yet; nothing is used up.
+        """
+
+    async def log_in_by_code(self, email: str, digest: str) -> UserId | None:
+        """Uses a code up: whose address it is. None when the code is not right (any more).
+
+        Raises:
+            Conflict: `no_username`: the address belongs to nobody yet; nothing is used up.
+        """
+
+    async def log_in_by_email(self, email: str) -> UserId | None:
+        """Whose address it is, for those who take a verified address for proof enough.
+
+        Raises:
+            Conflict: `no_username`: the address is verified and belongs to nobody yet.
+        """
+
+    async def join_email(self, user: UserId, email: str, spelling: str, digest: str) -> bool:
+        """Uses a code up and gives the address to `user`; False when the code is not right (any
+        more).
+
+        Raises:
+            Conflict: `email_taken`: the address belongs to somebody else.
+        """
+
+
+class Meetings(Protocol):
+    """The channels that end."""
+
+    async def open_meeting(self, key: str | None, creator: UserId | None) -> Channel:
+        """The channel with this key, or a new meeting with it; without one a new meeting that
+        waits for somebody to come."""
+
+    async def meetings(self) -> Sequence[Channel]:
+        """The meetings that have not ended, oldest first."""
+
+    async def begin_meeting(self, meeting: ChannelId) -> None:
+        """Somebody has come to a meeting that waited."""
+
+    async def end_meeting(self, meeting: ChannelId) -> None:
+        """Ends a meeting, after which its key is free."""
+
+
+class Storage(Journal, Accounts, Emails, Meetings, Protocol):
     """Everything that is kept, in one database."""
 
     async def ready(self) -> bool:

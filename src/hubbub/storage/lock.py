@@ -22,7 +22,9 @@ class DataLock:
         Raises:
             Locked: naming the process that has it.
         """
-        path = database.with_name(database.name + ".lock")
+        # SQLite follows symbolic links: two names of one file are one lock.
+        real = database.resolve()
+        path = real.with_name(real.name + ".lock")
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
@@ -28,12 +29,12 @@ from hubbub.core.commands import (
 )
 from hubbub.core.errors import DomainError, RefreshReused, Unavailable
 from hubbub.core.events import Durable, Envelope
-from hubbub.core.ids import ChannelId, ChannelRef, UserId, Who
+from hubbub.core.ids import ChannelId, ChannelRef, Person, UserId, Who
 from hubbub.storage.base import Account, ChannelView, ConnectionRow, Session
 from hubbub.storage.lock import DataLock, Locked
 from hubbub.storage.migrate import migrate
 from hubbub.storage.tables import connections
-from hubbub.storage.units import accounts, channels, journal
+from hubbub.storage.units import accounts, channels, emails, journal, meetings
 from hubbub.storage.writer import Move, Note, Post, Writer
 
 P = ParamSpec("P")
@@ -78,6 +79,13 @@ def writing_engine(path: Path, synchronous: str = "FULL") -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def make_private(path: Path) -> None:
+    """Makes an empty database, when there is none, that its owner alone can read: it will hold
+    what passwords are compared with. SQLite gives the files beside it the same mode."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def reading_engine(path: Path) -> Engine:
@@ -134,9 +142,10 @@ class SqliteStorage:
         """
         async with AsyncExitStack() as undo:
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 lock = DataLock(path)
                 undo.callback(lock.release)
+                make_private(path)
                 engine = writing_engine(path, synchronous)
                 await asyncio.to_thread(migrate, engine)
                 writer = Writer(engine, publish, clock)
@@ -164,7 +173,10 @@ class SqliteStorage:
 
     async def ready(self) -> bool:
         try:
-            await self._writer.run(lambda tx: journal.working(tx.connection))
+            # The smallest thing that is really written: a full disk shows at the commit alone.
+            await self._writer.run(
+                lambda tx: tx.connection.exec_driver_sql("PRAGMA user_version = 0").close()
+            )
             return await self._read(journal.working)
         except DomainError:
             return False
@@ -218,6 +230,21 @@ class SqliteStorage:
     async def direct(self, who: Who, other: UserId) -> Channel:
         return await self._writer.run(lambda tx: channels.direct(tx, who, other))
 
+    async def direct_with(self, who: Who, other: Person) -> Channel:
+        return await self._writer.run(lambda tx: channels.direct_with(tx, who, other))
+
+    async def open_meeting(self, key: str | None, creator: UserId | None) -> Channel:
+        return await self._writer.run(lambda tx: meetings.open_meeting(tx, key, creator))
+
+    async def meetings(self) -> Sequence[Channel]:
+        return await self._read(meetings.live_meetings)
+
+    async def begin_meeting(self, meeting: ChannelId) -> None:
+        await self._writer.run(lambda tx: meetings.begin(tx, meeting))
+
+    async def end_meeting(self, meeting: ChannelId) -> None:
+        await self._writer.run(lambda tx: meetings.end(tx, meeting))
+
     async def ensure_channel(self, key: str, name: str, *, guests: bool) -> Channel:
         return await self._writer.run(lambda tx: channels.ensure(tx, key, name, guests))
 
@@ -261,6 +288,17 @@ class SqliteStorage:
     async def account_by_id(self, user: UserId) -> Account | None:
         return await self._read(accounts.by_id, user)
 
+    async def account_by_subject(self, issuer: str, subject: str) -> Account | None:
+        return await self._read(accounts.by_subject, issuer, subject)
+
+    async def account_by_handle(self, handle: str, issuer: str | None) -> Account | None:
+        return await self._read(accounts.by_handle, handle, issuer)
+
+    async def external_account(self, issuer: str, subject: str, names: Sequence[str]) -> Account:
+        return await self._writer.run(
+            lambda tx: accounts.ensure_external(tx, issuer, subject, names)
+        )
+
     async def set_password(self, user: UserId, password_hash: str) -> None:
         await self._writer.run(lambda tx: accounts.set_password(tx, user, password_hash))
 
@@ -270,7 +308,7 @@ class SqliteStorage:
     async def open_session(self, session: Session, refresh_hash: str) -> None:
         await self._writer.run(lambda tx: accounts.open_session(tx, session, refresh_hash))
 
-    async def rotate(self, refresh_hash: str, new_hash: str, now: int) -> Session:
+    async def rotate(self, refresh_hash: str, new_hash: str, now: int) -> tuple[Session, Account]:
         result = await self._writer.run(lambda tx: accounts.rotate(tx, refresh_hash, new_hash, now))
         if isinstance(result, RefreshReused):
             raise result
@@ -309,6 +347,35 @@ class SqliteStorage:
         # By the writer, behind what it was told before.
         self._note_all()
         return await self._writer.run(lambda tx: accounts.live_connections(tx.connection, user))
+
+    # Addresses
+
+    async def put_code(self, email: str, digest: str, *, known_only: bool = False) -> bool:
+        return await self._writer.run(lambda tx: emails.put_code(tx, email, digest, known_only))
+
+    async def verify(self, email: str, digest: str, token: str) -> bool:
+        return await self._writer.run(lambda tx: emails.verify(tx, email, digest, token))
+
+    async def name_email(
+        self, email: str, spelling: str, username: str, token: str | None
+    ) -> Account | None:
+        return await self._writer.run(
+            lambda tx: emails.name_email(tx, email, spelling, username, token)
+        )
+
+    async def log_in_by_token(self, email: str, token: str) -> UserId | None:
+        return await self._writer.run(lambda tx: emails.log_in_by_token(tx, email, token))
+
+    async def log_in_by_code(self, email: str, digest: str) -> UserId | None:
+        return await self._writer.run(lambda tx: emails.log_in_by_code(tx, email, digest))
+
+    async def log_in_by_email(self, email: str) -> UserId | None:
+        return await self._writer.run(lambda tx: emails.log_in_by_email(tx, email))
+
+    async def join_email(self, user: UserId, email: str, spelling: str, digest: str) -> bool:
+        return await self._writer.run(
+            lambda tx: emails.join_email(tx, user, email, spelling, digest)
+        )
 
     def _note(self, connection: str, row: ConnectionRow | None) -> None:
         self._notes[connection] = row

@@ -67,6 +67,35 @@ refresh_tokens = Table(
     Column("used", Boolean, nullable=False, server_default=false()),
 )
 
+# Addresses whose mail somebody has proven to read, case-folded. `users.email` is what somebody
+# claims, and identifies nobody.
+verified_emails = Table(
+    "verified_emails",
+    metadata,
+    Column("email", String(254), primary_key=True),
+    Column("user_id", ForeignKey("users.id"), nullable=False, index=True),
+    Column("verified_at", BigInteger, nullable=False),
+)
+
+# The newest code of each address.
+email_codes = Table(
+    "email_codes",
+    metadata,
+    Column("email", String(254), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("tries", Integer, nullable=False, server_default=text("0")),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+)
+
+# What a code was exchanged for, by the hash of its token.
+verifications = Table(
+    "verifications",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("email", String(254), nullable=False, index=True),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+)
+
 channels = Table(
     "channels",
     metadata,

@@ -12,8 +12,8 @@ from starlette.types import Scope
 
 from hubbub import __version__
 from hubbub.web import errors
-from hubbub.web.api import auth, channels, people, site
-from hubbub.web.compat import conversations, rooms
+from hubbub.web.api import auth, channels, mail, people, site
+from hubbub.web.compat import conference, conversations, peerjs, rooms, signup
 from hubbub.web.deps import WebSettings
 from hubbub.web.middleware import (
     BodyLimit,
@@ -24,6 +24,7 @@ from hubbub.web.middleware import (
     Origins,
     PathNormaliser,
     SecurityHeaders,
+    WholeFiles,
 )
 from hubbub.web.schemas import Problem
 
@@ -33,8 +34,10 @@ TAGS = [
     {"name": "login", "description": "Every door gives the same tokens; they open everything."},
     {"name": "people", "description": "Accounts."},
     {"name": "rooms", "description": "Rooms, their messages, users."},
+    {"name": "meetings", "description": "Meetings, which end when everybody has left."},
     {"name": "conversations", "description": "Private conversations and direct chats."},
     {"name": "native", "description": "Channels, as the native protocol has them."},
+    {"name": "peerjs", "description": "What the client library `peerjs` asks over HTTP."},
     {"name": "server", "description": "The server itself."},
 ]
 
@@ -72,14 +75,19 @@ def build_api(settings: WebSettings) -> FastAPI:
     for router in (
         auth.doors,
         auth.router,
+        signup.router,
         people.router,
         rooms.open_router,
         rooms.router,
         conversations.router,
+        conference.router,
         channels.router,
+        peerjs.router,
     ):
         api.include_router(router, responses=refusals)
     api.include_router(site.router)
+    if settings.open == "loopback":
+        api.include_router(mail.router)
     api.mount("/static", Files(directory=STATIC))
     return api
 
@@ -107,6 +115,7 @@ def _guards(settings: WebSettings) -> list[Middleware]:
         Middleware(OriginGuard, origins=Origins(settings.origins, loopback=loopback)),
         Middleware(PathNormaliser),
         Middleware(HeadAsGet),
+        Middleware(WholeFiles),
         Middleware(BodyLimit),
         Middleware(Failsafe),
     ]

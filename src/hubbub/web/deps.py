@@ -1,19 +1,24 @@
 """What routes ask for: the services, who is calling, and channels by name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Path, Query, Request
 from fastapi.security import OAuth2PasswordBearer
 from pydantic import BeforeValidator
 
+from hubbub.auth.guests import new_guest
 from hubbub.auth.tokens import Identity
 from hubbub.core.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
 from hubbub.core.events import Envelope
 from hubbub.core.ids import MAX_INTEGER, ChannelRef, UserId, Who, parse_ref, valid_key
+from hubbub.mail.base import Outbox
 from hubbub.services.accounts import AccountService
+from hubbub.services.calls import Calls
 from hubbub.services.chat import Chat
+from hubbub.services.meetings import Meetings
+from hubbub.services.signup import Signup
 
 
 class WebSettings(Protocol):
@@ -39,12 +44,18 @@ class WebSettings(Protocol):
 @dataclass(frozen=True, slots=True)
 class Services:
     """What routes work with. `encode_event` is the native protocol's own encoder, so that an event
-    is the same bytes over REST as on a socket."""
+    is the same bytes over REST as on a socket. `outbox` is there in development mode alone.
+    `asyncapi` describes the sockets."""
 
     settings: WebSettings
     accounts: AccountService
     chat: Chat
     encode_event: Callable[[Envelope], bytes | None]
+    signup: Signup
+    outbox: Outbox | None
+    calls: Calls
+    meetings: Meetings
+    asyncapi: Mapping[str, Any]
 
 
 # Dependencies are coroutines because the framework runs plain functions in threads.
@@ -81,6 +92,19 @@ async def current(
 async def caller(identity: Annotated[Identity, Depends(current)]) -> Who:
     """The person calling."""
     return identity.who
+
+
+async def visitor(
+    use: Annotated[Services, Depends(services)], token: Annotated[str | None, Depends(bearer)]
+) -> Who:
+    """The person calling, who in open mode may be a guest.
+
+    Raises:
+        Unauthenticated: there is no token where one is needed, or it is not valid (any more).
+    """
+    if not token and use.settings.open != "false":
+        return new_guest()
+    return (await current(use, token)).who
 
 
 async def admin(who: Annotated[Who, Depends(caller)]) -> Who:
@@ -120,6 +144,7 @@ async def find_user(use: Services, named: int | str) -> UserId:
 Use = Annotated[Services, Depends(services)]
 Caller = Annotated[Who, Depends(caller)]
 Admin = Annotated[Who, Depends(admin)]
+Visitor = Annotated[Who, Depends(visitor)]
 ChannelName = Annotated[
     ChannelRef,
     BeforeValidator(_channel),

@@ -48,6 +48,9 @@ PLAIN: Mapping[int, tuple[str, str]] = {
 }
 """Words for refusals of the framework's own."""
 
+NO_OBJECT = "the body must be a JSON object, sent as application/json"
+_NO_FIELDS = ("body", "query", "path", "str", "int")
+
 INTERNAL = ("something went wrong in the server", "internal_error")
 
 
@@ -79,12 +82,23 @@ def internal() -> Response:
 
 def explain(errors: Sequence[Mapping[str, Any]]) -> str:
     """A sentence for the first of pydantic's errors. It never repeats the input."""
-    first = errors[0]
-    location = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
+    location = _location(errors[0])
     if not location:
-        return "the body must be a JSON object, sent as application/json"
-    sentence = str(first["msg"]).removeprefix("Value error, ")
-    return f"{'.'.join(location)}: {sentence[:1].lower()}{sentence[1:]}"
+        return NO_OBJECT
+    # What may be one of several things has an error for each of them.
+    sentences = [_sentence(error) for error in errors if _location(error) == location]
+    return f"{location}: {', or '.join(dict.fromkeys(sentences))}"
+
+
+def _location(error: Mapping[str, Any]) -> str:
+    """Which field is wrong, without the framework's words for where and what it was taken for."""
+    parts = (str(part) for part in error["loc"] if part not in _NO_FIELDS)
+    return ".".join(part for part in parts if "-" not in part)
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    sentence = str(error["msg"]).removeprefix("Value error, ")
+    return sentence[:1].lower() + sentence[1:]
 
 
 def install(api: FastAPI) -> None:

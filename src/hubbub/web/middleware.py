@@ -1,8 +1,8 @@
 """The guards in front of every route: pure ASGI, each of them small.
 
 From the outside in: `SecurityHeaders`, `LoopbackGuard`, `OriginGuard`, `PathNormaliser`,
-`HeadAsGet`, `BodyLimit`, `Failsafe`. `Origins`, `from_loopback` and `normalise` also serve the
-WebSocket door.
+`HeadAsGet`, `WholeFiles`, `BodyLimit`, `Failsafe`. `Origins`, `from_loopback`, `route_path` and
+`normalise` also serve the WebSocket door.
 """
 
 import ipaddress
@@ -18,6 +18,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hubbub.web.errors import PLAIN, internal, refusal
 
 log = logging.getLogger(__name__)
+
+OTHER_MACHINE = ("this server answers this machine only", "loopback_only")
+FOREIGN_ORIGIN = ("pages of this origin may not do this", "foreign_origin")
 
 MAX_BODY = 1024 * 1024
 CSP = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
@@ -40,6 +43,14 @@ def only_header(scope: Scope, name: bytes) -> str | None:
     """The value of a header that occurs exactly once."""
     values = list(headers_named(scope, name))
     return values[0] if len(values) == 1 else None
+
+
+def route_path(scope: Scope) -> str:
+    """The path below the place where the server is mounted, which ASGI calls `root_path` and
+    leaves in `path`."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "").rstrip("/")
+    return path[len(root) :] if path.startswith(f"{root}/") else path
 
 
 def normalise(path: str) -> str:
@@ -139,7 +150,7 @@ class SecurityHeaders:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        path = normalise(scope["path"])
+        path = normalise(route_path(scope))
         files = path in DOCS_CSP or path.startswith("/static/")
 
         async def with_headers(message: Message) -> None:
@@ -164,8 +175,7 @@ class LoopbackGuard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes on what comes from this machine."""
         if scope["type"] == "http" and not from_loopback(scope):
-            answer = refusal(403, "this server answers this machine only", "loopback_only")
-            await answer(scope, receive, send)
+            await refusal(403, *OTHER_MACHINE)(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
@@ -212,7 +222,7 @@ class OriginGuard:
 
         app = self.app
         if not allowed and (preflight or scope["method"] not in SAFE_METHODS):
-            app = refusal(403, "pages of this origin may not do this", "foreign_origin")
+            app = refusal(403, *FOREIGN_ORIGIN)
         elif preflight:
             app = PREFLIGHT
         await app(scope, receive, with_cors)
@@ -226,8 +236,8 @@ class PathNormaliser:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on under its path without the slash."""
-        if scope["type"] == "http" and (path := normalise(scope["path"])) != scope["path"]:
-            scope = {**scope, "path": path}
+        if scope["type"] == "http" and normalise(path := route_path(scope)) != path:
+            scope = {**scope, "path": scope["path"][:-1]}
         await self.app(scope, receive, send)
 
 
@@ -249,6 +259,30 @@ class HeadAsGet:
             await send(message)
 
         await self.app({**scope, "method": "GET"}, receive, without_content)
+
+
+class WholeFiles:
+    """Answers every request as if it named no range, as any server may (RFC 9110, 14.2): files are
+    small here, and the framework's refusals of bad ranges are in a shape of their own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on without its `Range`; the answer promises none."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = [pair for pair in scope["headers"] if pair[0] != b"range"]
+
+        async def without_ranges(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answered = MutableHeaders(scope=message)
+                if "accept-ranges" in answered:
+                    answered["accept-ranges"] = "none"
+            await send(message)
+
+        await self.app({**scope, "headers": headers}, receive, without_ranges)
 
 
 class BodyLimit:

@@ -60,6 +60,24 @@ class PasswordBody(Body):
     new_password: Password
 
 
+class EmailBody(Body):
+    """An e-mail address; its case does not matter."""
+
+    email: str = Field(examples=["user@example.com"])
+
+
+class EmailCodeBody(EmailBody):
+    """An address, and the code that was mailed to it."""
+
+    otp: Password = Field(examples=["123456"])
+
+
+class Outcome(BaseModel):
+    """What happened, in words."""
+
+    message: str
+
+
 class SessionAnswer(BaseModel):
     """One login; `current` is the one this request belongs to."""
 

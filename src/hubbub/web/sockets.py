@@ -4,19 +4,18 @@ It stands before the HTTP application and its middleware, and lets go of the req
 the socket is open: an idle socket is to cost little.
 """
 
-import re
-import secrets
 import uuid
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
+from hubbub.auth.guests import named_guest, new_guest, secret_guest
 from hubbub.auth.tokens import Identity
-from hubbub.core.errors import DomainError, TooMany, Unauthenticated
-from hubbub.core.ids import ChannelRef, UserId, Who, parse_ref, valid_key
+from hubbub.core.errors import AccountGone, DomainError, Forbidden, TooMany, Unauthenticated
+from hubbub.core.ids import Who
 from hubbub.core.limits import TokenBucket
 from hubbub.dialects.base import Dialect, Link
 from hubbub.hub.base import Sink
@@ -24,45 +23,26 @@ from hubbub.hub.connection import Connection
 from hubbub.hub.hub import Hub
 from hubbub.hub.portable import PortableWriter
 from hubbub.hub.server import EXTENSION
-from hubbub.hub.session import Session, SocketLimits, close_code
+from hubbub.hub.session import TOO_LARGE, Session, SocketLimits, close_code, too_large
 from hubbub.services.accounts import AccountService
-from hubbub.web.middleware import Origins, from_loopback, headers_named, normalise
+from hubbub.storage.base import Account
+from hubbub.web.doors import Door, route
+from hubbub.web.errors import refusal
+from hubbub.web.middleware import (
+    FOREIGN_ORIGIN,
+    OTHER_MACHINE,
+    Origins,
+    from_loopback,
+    headers_named,
+    normalise,
+    route_path,
+)
 
 CONNECT_SECONDS = 10
 """How long a native socket may stay unconnected."""
 
-_ROOM = re.compile(r"/ws/room/([^/]+)")
-_CONVERSATION = re.compile(r"/conversations/([^/]+)/ws")
 _MOST_FIELDS = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """What a path opens: a dialect, perhaps the channel the path names, and who may come in
-    without a token (`anonymous`: everybody, somewhat; `late`: whoever brings it in a frame)."""
-
-    dialect: str
-    channel: ChannelRef | None = None
-    anonymous: bool = False
-    late: bool = False
-
-
-def route(path: str) -> Door | None:
-    """The door at a path, written without its last slash."""
-    match path:
-        case "/ws/v1":
-            return Door("native", late=True)
-        case "/ws":
-            return Door("rooms", anonymous=True)
-        case "/ws/auth":
-            return Door("rooms")
-    for pattern, dialect in ((_ROOM, "rooms"), (_CONVERSATION, "conversations")):
-        found = pattern.fullmatch(path)
-        if found is not None:
-            ref = parse_ref(found[1])
-            # A path that can be no channel's name leads to the id that no channel has.
-            return Door(dialect, ref if isinstance(ref, int) or valid_key(ref) else 0)
-    return None
+_MOST_CLAIMED = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +82,16 @@ class Sockets:
         """Serves one socket, from handshake to end."""
         await receive()
         settings = self._settings
-        if (settings.guard and not from_loopback(scope)) or not settings.origins.allow(scope):
-            await send({"type": "websocket.close", "code": 1008})
+        if settings.guard and not from_loopback(scope):
+            await _turn_away(scope, receive, send, OTHER_MACHINE)
             return
-        path = normalise(scope["path"])
+        if not settings.origins.allow(scope):
+            await _turn_away(scope, receive, send, FOREIGN_ORIGIN)
+            return
+        path = normalise(route_path(scope))
         door = route(path)
         token, kind = _credentials(scope)
+        asked = _asked(scope) if door is not None and door.secret else None
         await send({"type": "websocket.accept", "subprotocol": _subprotocol(scope, door, kind)})
         address = scope["client"][0] if scope.get("client") else ""
         direct: Sink | None = scope.get("extensions", {}).get(EXTENSION)
@@ -122,31 +106,76 @@ class Sockets:
         # Nothing is waited for between this and the hub's knowing of the socket: a login that ends
         # in between would leave it open.
         try:
+            claimed = await self._claimed(door)
             identity = await self._identify(door, token, kind)
+            link = self._link(door, identity, claimed, token)
+            link.asked = asked
         except DomainError as error:
+            for words in self._dialects[door.dialect].turn_away(error):
+                await send({"type": "websocket.send", "text": words.decode()})
             await send(_close(close_code(error), str(error)))
             return
         del token
-        link = self._link(door, identity)
         expires = None if identity is None else identity.expires_at
         await self._serve(door, link, expires, address, direct, receive, send)
 
+    async def _claimed(self, door: Door) -> Account | None:
+        """The account of whoever the path says is coming."""
+        if door.claims is None:
+            return None
+        if not 0 < len(door.claims) <= _MOST_CLAIMED or not door.claims.isprintable():
+            raise Forbidden("this is nobody's name", "invalid_user")
+        return await self._accounts.account_by_handle(door.claims)
+
     async def _identify(self, door: Door, token: str, kind: str) -> Identity | None:
+        if kind == "unread":
+            raise Unauthenticated(f"a query has at most {_MOST_FIELDS} fields", "token_invalid")
         if token:
             if kind == "ticket":
                 return await self._accounts.redeem(token)
-            return await self._accounts.authenticate(token)
-        if door.late or door.anonymous:
+            try:
+                return await self._accounts.authenticate(token)
+            except AccountGone:
+                raise
+            except Unauthenticated:
+                if door.secret and self._settings.lobby is not None:
+                    return None
+                raise
+        if door.late or door.anonymous or door.secret:
+            return None
+        if door.guests and self._settings.lobby is not None:
             return None
         raise Unauthenticated("a token is needed", "token_missing")
 
-    def _link(self, door: Door, identity: Identity | None) -> Link:
+    def _link(
+        self, door: Door, identity: Identity | None, claimed: Account | None, token: str
+    ) -> Link:
         who = None if identity is None else identity.who
         fallback = None
         if door.anonymous and self._settings.lobby is not None:
             fallback = self._settings.lobby
-            who = who or _guest()
+            who = who or new_guest()
+        elif door.claims is not None:
+            if who is None:
+                who = self._believe(door.claims, claimed)
+            elif claimed is None or claimed.id != who.id:
+                raise Forbidden("this path is somebody else's", "other_user")
+        elif door.guests:
+            who = who or new_guest()
+        elif door.secret and token and self._settings.lobby is not None:
+            who = who or secret_guest(token)
         return Link(str(uuid.uuid4()), who, door.channel, fallback)
+
+    def _believe(self, name: str, account: Account | None) -> Who:
+        """Who comes without a token and says so. Of an account that is believed on this machine
+        alone; strangers are guests, and have no name that is somebody's."""
+        if account is None:
+            return named_guest(name)
+        if not self._settings.guard:
+            raise Unauthenticated("a token is needed for this name", "token_missing")
+        if account.disabled:
+            raise AccountGone("the account is gone or disabled")
+        return Who(account.id, account.username, subject=account.subject)
 
     async def _serve(
         self,
@@ -174,33 +203,45 @@ class Sockets:
         sink = direct or PortableWriter(send)
         link = Link(str(uuid.uuid4()), None)
         connection = Connection(link, self._dialects["rooms"], sink, address, self._hub.dirty)
+        async with sink if isinstance(sink, PortableWriter) else nullcontext():
+            try:
+                self._hub.add(connection)
+            except TooMany as error:
+                connection.close(close_code(error), str(error))
+                return
+            try:
+                await self._return_all(connection, receive, send)
+            finally:
+                self._hub.remove(connection)
+
+    async def _return_all(self, connection: Connection, receive: Receive, send: Send) -> None:
         frames = TokenBucket(self._settings.limits.frame_rate, 500, self._hub.clock())
-        try:
-            self._hub.add(connection)
-        except TooMany as error:
-            await send(_close(close_code(error), str(error)))
-            return
-        try:
-            while (message := await receive())["type"] == "websocket.receive":
-                if not frames.take(self._hub.clock()):
-                    await send(_close(1008, "too many frames"))
-                    return
+        while (message := await receive())["type"] == "websocket.receive":
+            if connection.closing:
+                continue
+            if not frames.take(self._hub.clock()):
+                connection.close(1008, "too many frames")
+            elif too_large(message):
+                connection.close(1009, TOO_LARGE)
+            else:
                 await send({**message, "type": "websocket.send"})
-        finally:
-            self._hub.remove(connection)
 
 
 def _credentials(scope: Scope) -> tuple[str, str]:
     """The token or ticket of a handshake and where it was: `?token=` or `?ticket=`, then
-    `Authorization: Bearer`, then the subprotocol pair `["bearer", token]`."""
+    `Authorization: Bearer`, then the subprotocol pair `["bearer", token]`. `unread` is a query of
+    too many fields: a token may be among them."""
     query = scope["query_string"]
     if query:
-        with suppress(ValueError):
-            for name, value in parse_qsl(
+        try:
+            fields = parse_qsl(
                 query.decode("latin-1"), max_num_fields=_MOST_FIELDS, errors="replace"
-            ):
-                if name in ("token", "ticket"):
-                    return value, name
+            )
+        except ValueError:
+            return "", "unread"
+        for name, value in fields:
+            if name in ("token", "ticket"):
+                return value, name
     for header in headers_named(scope, b"authorization"):
         scheme, _, value = header.partition(" ")
         if scheme.lower() == "bearer":
@@ -209,6 +250,13 @@ def _credentials(scope: Scope) -> tuple[str, str]:
     if len(offered) > 1 and "bearer" in offered[:-1]:
         return offered[offered.index("bearer") + 1], "bearer"
     return "", ""
+
+
+def _asked(scope: Scope) -> dict[str, str]:
+    """What a query says besides the token: the `id` and `key` of PeerJS."""
+    query = scope["query_string"].decode("latin-1")
+    fields = parse_qsl(query, errors="replace") if query.count("&") < _MOST_FIELDS else ()
+    return {name: value for name, value in fields if name in ("id", "key")}
 
 
 def _subprotocol(scope: Scope, door: Door | None, kind: str) -> str | None:
@@ -221,10 +269,12 @@ def _subprotocol(scope: Scope, door: Door | None, kind: str) -> str | None:
     return None
 
 
-def _guest() -> Who:
-    """Somebody new whom nobody knows. 52 random bits: two guests are never one person."""
-    number = secrets.randbits(52) + 1
-    return Who(UserId(-number), f"guest-{number:013x}")
+async def _turn_away(scope: Scope, receive: Receive, send: Send, words: tuple[str, str]) -> None:
+    """Refuses a handshake with 403, in words where the server can send any."""
+    if "websocket.http.response" in scope.get("extensions", {}):
+        await refusal(403, *words)(scope, receive, send)
+    else:
+        await send({"type": "websocket.close", "code": 1008})
 
 
 def _close(code: int, reason: str) -> dict[str, object]:

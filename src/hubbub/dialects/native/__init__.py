@@ -5,6 +5,7 @@
 # ruff: noqa: ARG002  The signatures are those of every dialect.
 
 from collections.abc import Sequence
+from typing import cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -12,12 +13,12 @@ from msgspec import UNSET, UnsetType
 from hubbub.core.answers import Answer
 from hubbub.core.commands import Command
 from hubbub.core.errors import BadFrame, DomainError, Invalid
-from hubbub.core.events import Envelope
+from hubbub.core.events import Envelope, MessagePassed, Passed
 from hubbub.core.ids import ChannelId
 from hubbub.dialects.base import Dialect, Link, Refused, Request
-from hubbub.dialects.native.commands import read
-from hubbub.dialects.native.events import told
-from hubbub.dialects.native.replies import Failed, Failure, Reply, failure, result
+from hubbub.dialects.native.events import EVENTS, told
+from hubbub.dialects.native.reading import FRAMES, read
+from hubbub.dialects.native.replies import REPLIES, Failed, Failure, Reply, failure, result
 
 MAX_LINES = 256
 """Commands in one frame: four times what is carried out at once, and few enough that reading them
@@ -56,6 +57,8 @@ class Native(Dialect):
     name = "native"
     lines = True
     pings = True
+    client_frames = cast(Sequence[type[msgspec.Struct]], FRAMES)
+    server_frames = (*REPLIES, Failed, *EVENTS, Ping, Unsubscribed, Error)
 
     def decode(self, text: str, link: Link) -> Sequence[Request | Refused]:
         if "\n" not in text:
@@ -66,8 +69,10 @@ class Native(Dialect):
             return (Refused(error),)
         return [read(line) for line in lines] or (Refused(BadFrame("the frame is empty")),)
 
-    def encode(self, envelope: Envelope) -> bytes:
-        """Every event has a word here: never None."""
+    def encode(self, envelope: Envelope) -> bytes | None:
+        """Every event of a channel has a word here."""
+        if isinstance(envelope.event, MessagePassed | Passed):
+            return None
         return _to_json(told(envelope))
 
     def greet(self, link: Link) -> Sequence[bytes]:
@@ -75,6 +80,9 @@ class Native(Dialect):
 
     def opening(self, link: Link) -> Command | None:
         return None
+
+    def turn_away(self, error: DomainError) -> Sequence[bytes]:
+        return ()
 
     def answer(self, request: Request, answer: Answer, link: Link) -> Sequence[bytes]:
         return () if request.id is None else (_to_json(Reply(request.id, result(answer))),)

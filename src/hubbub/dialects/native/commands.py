@@ -9,7 +9,7 @@ from hubbub.core import commands as core
 from hubbub.core.errors import Invalid
 from hubbub.core.ids import MAX_INTEGER, ChannelRef, Cursor
 from hubbub.core.messages import check_client_id, check_content, check_text
-from hubbub.dialects.base import Reader, Refused, Request, check_ref
+from hubbub.dialects.base import check_ref
 
 MAX_CHANNELS = 128
 MAX_HISTORY = 200
@@ -53,7 +53,7 @@ class Entry(msgspec.Struct, kw_only=True):
         if self.cursor is not None:
             check_text(self.cursor.epoch, "cursor")
             cursor = Cursor(self.cursor.epoch, self.cursor.seq)
-        return core.Enter(_ref(self.channel), cursor, join=self.join, presence=self.presence)
+        return core.Enter(channel_ref(self.channel), cursor, join=self.join, presence=self.presence)
 
 
 class Connect(msgspec.Struct, tag="connect", kw_only=True):
@@ -109,7 +109,7 @@ class Unsubscribe(InChannel, tag="unsubscribe"):
     """Take the socket out of a channel."""
 
     def command(self) -> core.Command:
-        return core.Exit(_ref(self.channel))
+        return core.Exit(channel_ref(self.channel))
 
 
 class Send(InChannel, tag="send", kw_only=True):
@@ -120,7 +120,7 @@ class Send(InChannel, tag="send", kw_only=True):
 
     def command(self) -> core.Command:
         return core.SendMessage(
-            _ref(self.channel), check_content(self.content), check_client_id(self.client_id)
+            channel_ref(self.channel), check_content(self.content), check_client_id(self.client_id)
         )
 
 
@@ -132,7 +132,9 @@ class History(InChannel, tag="history", kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=MAX_HISTORY)] = 50
 
     def command(self) -> core.Command:
-        return core.ReadHistory(_ref(self.channel), self.before, self.after, self.limit)
+        if self.before is not None and self.after is not None:
+            raise Invalid("give after or before, not both", "invalid_page")
+        return core.ReadHistory(channel_ref(self.channel), self.before, self.after, self.limit)
 
 
 class Typing(InChannel, tag="typing", kw_only=True):
@@ -141,7 +143,7 @@ class Typing(InChannel, tag="typing", kw_only=True):
     typing: bool = True
 
     def command(self) -> core.Command:
-        return core.SetTyping(_ref(self.channel), self.typing)
+        return core.SetTyping(channel_ref(self.channel), self.typing)
 
 
 class Read(InChannel, tag="read", kw_only=True):
@@ -150,7 +152,7 @@ class Read(InChannel, tag="read", kw_only=True):
     seq: Natural
 
     def command(self) -> core.Command:
-        return core.MoveCursor(_ref(self.channel), read=self.seq)
+        return core.MoveCursor(channel_ref(self.channel), read=self.seq)
 
 
 class Delivered(InChannel, tag="delivered", kw_only=True):
@@ -159,14 +161,14 @@ class Delivered(InChannel, tag="delivered", kw_only=True):
     seq: Natural
 
     def command(self) -> core.Command:
-        return core.MoveCursor(_ref(self.channel), delivered=self.seq)
+        return core.MoveCursor(channel_ref(self.channel), delivered=self.seq)
 
 
 class ListPresent(InChannel, tag="presence"):
     """Ask who is there."""
 
     def command(self) -> core.Command:
-        return core.ListPresent(_ref(self.channel))
+        return core.ListPresent(channel_ref(self.channel))
 
 
 FRAMES: tuple[type[Frame], ...] = (
@@ -183,21 +185,12 @@ FRAMES: tuple[type[Frame], ...] = (
     ListPresent,
 )
 
-_read_frame = Reader(*FRAMES).read
 
+def channel_ref(channel: Channel) -> ChannelRef:
+    """What a frame names a channel by.
 
-def read(line: str) -> Request | Refused:
-    """The command in one line. Never raises; what is refused carries the command's `id` where it
-    can be read."""
-    frame = _read_frame(line)
-    if isinstance(frame, Refused):
-        return frame
-    try:
-        return Request(frame.command(), frame.id)
-    except Invalid as error:
-        return Refused(error, frame.id)
-
-
-def _ref(channel: Channel) -> ChannelRef:
+    Raises:
+        Invalid: `invalid_channel`.
+    """
     # An integer's range was checked when it was read.
     return channel if type(channel) is int else check_ref(channel, "invalid_channel")

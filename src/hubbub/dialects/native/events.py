@@ -7,15 +7,9 @@ from msgspec import UNSET, UnsetType
 
 from hubbub.core import events as core
 from hubbub.core.channels import Role
-from hubbub.core.ids import Person, Who
 from hubbub.core.times import rfc3339
-
-
-class User(msgspec.Struct):
-    """A person; a guest's id is negative."""
-
-    id: int
-    name: str
+from hubbub.dialects.native import calls
+from hubbub.dialects.native.structures import User, user
 
 
 class Message(msgspec.Struct, tag="message"):
@@ -96,6 +90,19 @@ class Receipt(msgspec.Struct, tag="receipt"):
     delivered: int
 
 
+EVENTS = (
+    Message,
+    MemberJoined,
+    MemberLeft,
+    MemberChanged,
+    ChannelChanged,
+    Presence,
+    Typing,
+    Receipt,
+    *calls.EVENTS,
+)
+
+
 def told(envelope: core.Envelope) -> msgspec.Struct:
     """The event as clients get it, live or from the past."""
     event, seq = envelope.event, envelope.seq
@@ -129,10 +136,13 @@ def told(envelope: core.Envelope) -> msgspec.Struct:
             return Typing(channel, user(person), typing)
         case core.CursorMoved(channel, person, read, delivered):
             return Receipt(channel, user(person), read, delivered)
+        case core.PeerJoined(channel, _, peer):
+            return calls.PeerJoined(channel, calls.peer(peer))
+        case core.PeerLeft(channel, _, peer):
+            return calls.PeerLeft(channel, calls.peer(peer))
+        case core.Signalled():
+            return calls.signalled(event)
+        case core.MessagePassed() | core.Passed():
+            raise ValueError("what is passed on belongs to no channel")
         case _:
             assert_never(event)
-
-
-def user(person: Person | Who) -> User:
-    """A person as frames name them."""
-    return User(person.id, person.name)

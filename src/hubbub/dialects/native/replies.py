@@ -1,17 +1,19 @@
 """What the server answers: a reply with the command's `id`, or an error."""
 
 from collections.abc import Sequence
-from typing import assert_never
+from typing import Annotated, assert_never
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, Meta, Raw, UnsetType, defstruct
 
 from hubbub.core.answers import (
     Answer,
+    Claimed,
     Connected,
     Done,
     Entered,
     Exited,
+    InCall,
     Messages,
     Posted,
     Present,
@@ -22,7 +24,9 @@ from hubbub.core.errors import DomainError
 from hubbub.core.events import Envelope
 from hubbub.core.ids import ChannelRef
 from hubbub.core.times import rfc3339
-from hubbub.dialects.native.events import User, told, user
+from hubbub.dialects.native import calls
+from hubbub.dialects.native.events import told
+from hubbub.dialects.native.structures import User, user
 
 
 class Failure(msgspec.Struct):
@@ -76,6 +80,16 @@ class NotSubscribed(msgspec.Struct):
     error: Failure
 
 
+# A union of structs without tags can be written, and neither read nor described.
+Entry = Annotated[
+    object,
+    Meta(
+        description="What `subscribe` answers, or `{channel, error}`.",
+        extra_json_schema={"type": "object", "required": ["channel"]},
+    ),
+]
+
+
 class Welcome(msgspec.Struct):
     """The result of `connect`."""
 
@@ -83,7 +97,7 @@ class Welcome(msgspec.Struct):
     user: User
     ttl: int | None
     ping: int
-    channels: Sequence[Subscription | NotSubscribed]
+    channels: Sequence[Entry]
 
 
 class Renewed(msgspec.Struct):
@@ -108,6 +122,13 @@ class Nothing(msgspec.Struct):
     """The result of whatever has nothing to tell."""
 
 
+REPLIES = tuple(
+    defstruct(f"{kind.__name__}Reply", [("id", int), ("result", kind)])
+    for kind in (Welcome, Renewed, Subscription, Sent, Page, Users, calls.InCall, Nothing)
+)
+"""`Reply` with each of its results, for whoever describes the protocol."""
+
+
 _to_json = msgspec.json.Encoder().encode
 
 
@@ -118,6 +139,8 @@ def result(answer: Answer) -> msgspec.Struct:
             return Sent(id, seq, rfc3339(at))
         case Entered():
             return _subscription(answer)
+        case InCall(peer=peer, others=others):
+            return calls.InCall(calls.peer(peer), [calls.peer(other) for other in others])
         case Messages(messages=messages):
             return Page(_raw(messages))
         case Present(users=users):
@@ -126,7 +149,7 @@ def result(answer: Answer) -> msgspec.Struct:
             return Welcome(connection, user(who), ttl, ping, [_entry(*entry) for entry in entries])
         case Refreshed(ttl=ttl):
             return Renewed(ttl)
-        case Exited() | Done():
+        case Exited() | Claimed() | Done():
             return Nothing()
         case _:
             assert_never(answer)

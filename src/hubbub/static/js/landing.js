@@ -1,11 +1,15 @@
 /**
- * The page `index.html`: fits its examples to this server and makes them easy to take along.
+ * The page `index.html`: fits its examples to this server, makes them easy to take along, and
+ * starts meetings.
  */
 
-import { Api } from "./api.js";
+import { Api, Refusal } from "./api.js";
+import { Session } from "./session.js";
 import { byId, say } from "./ui/dom.js";
+import { loginFailure } from "./ui/words.js";
 
 const base = new URL("../..", import.meta.url);
+const api = new Api(base.href);
 
 /** @param {Record<string, string>} values by the name of the place */
 function fill(values) {
@@ -32,7 +36,7 @@ function copyable(article) {
 async function health() {
   const running = byId("running", HTMLElement);
   try {
-    const { dev } = await new Api(base.href).health();
+    const { dev } = await api.health();
     byId("samples", HTMLElement).hidden = !dev;
     if (!dev) fill({ username: "your username", password: "your password" });
     running.dataset.tone = "live";
@@ -43,6 +47,18 @@ async function health() {
   }
 }
 
+async function meet() {
+  try {
+    const { join_link } = await api.createMeeting(Session.remembered(api)?.token ?? "");
+    location.assign(new URL(join_link, location.href));
+  } catch (error) {
+    const refused = error instanceof Refusal && error.status === 401;
+    const words = refused ? "Log in to the chat in this tab first." : loginFailure(error);
+    say(byId("meet-problem", HTMLElement), words);
+  }
+}
+
+byId("meet", HTMLButtonElement).addEventListener("click", meet);
 const address = base.href.replace(/\/$/, "");
 fill({ http: address, ws: address.replace(/^http/, "ws") });
 document.querySelectorAll("article").forEach(copyable);

@@ -1,6 +1,5 @@
 """People, their logins and the record of their live sockets."""
 
-import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from hubbub.core.errors import Conflict, RefreshReused, Unauthenticated
 from hubbub.core.ids import UserId
+from hubbub.core.names import fold
 from hubbub.storage.base import Account, ConnectionRow, Session
 from hubbub.storage.tables import connections, refresh_tokens, sessions, users
 from hubbub.storage.units.transaction import Transaction
@@ -48,6 +48,44 @@ def by_id(connection: Connection, user: UserId) -> Account | None:
     return None if row is None else _account(row)
 
 
+def by_subject(connection: Connection, issuer: str, subject: str) -> Account | None:
+    """The account of whom an external issuer calls `subject`."""
+    query = select(users).where(users.c.issuer == issuer, users.c.subject == subject)
+    row = connection.execute(query).first()
+    return None if row is None else _account(row)
+
+
+def by_handle(connection: Connection, handle: str, issuer: str | None) -> Account | None:
+    """Whom an application's own ids name: a subject wins over an equal username."""
+    found = None if issuer is None else by_subject(connection, issuer, handle)
+    return found or by_name(connection, handle)
+
+
+def ensure_external(tx: Transaction, issuer: str, subject: str, names: Sequence[str]) -> Account:
+    """The account of an external issuer's `subject`, made when there is none yet."""
+    known = by_subject(tx.connection, issuer, subject)
+    if known is not None:
+        return known
+    wanted = select(users.c.folded).where(users.c.folded.in_([fold(name) for name in names]))
+    taken = set(tx.connection.execute(wanted).scalars())
+    free = next((name for name in names if fold(name) not in taken), None)
+    if free is None:
+        raise Conflict("these usernames are taken", "username_taken")
+    row = tx.connection.execute(
+        insert(users)
+        .values(
+            username=free,
+            folded=fold(free),
+            admin=False,
+            created_at=tx.now,
+            issuer=issuer,
+            subject=subject,
+        )
+        .returning(users)
+    ).one()
+    return _account(row)
+
+
 def set_password(tx: Transaction, user: UserId, password_hash: str) -> None:
     """Replaces the password."""
     tx.connection.execute(
@@ -76,7 +114,9 @@ def open_session(tx: Transaction, session: Session, refresh_hash: str) -> None:
     _add_refresh(tx, session.id, refresh_hash)
 
 
-def rotate(tx: Transaction, refresh_hash: str, new_hash: str, now: int) -> Session | RefreshReused:
+def rotate(
+    tx: Transaction, refresh_hash: str, new_hash: str, now: int
+) -> tuple[Session, Account] | RefreshReused:
     """Uses a refresh token up. A reuse comes back as a value: raising it would undo the very
     revocation it causes."""
     row = tx.connection.execute(
@@ -93,7 +133,8 @@ def rotate(tx: Transaction, refresh_hash: str, new_hash: str, now: int) -> Sessi
         update(refresh_tokens).where(refresh_tokens.c.hash == refresh_hash).values(used=True)
     )
     _add_refresh(tx, row.id, new_hash)
-    return _session(row)
+    whose = tx.connection.execute(select(users).where(users.c.id == row.user_id)).one()
+    return _session(row), _account(whose)
 
 
 def standing(connection: Connection, session: str) -> tuple[Session, Account] | None:
@@ -160,11 +201,6 @@ def live_connections(connection: Connection, user: UserId | None) -> Sequence[Co
         )
         for row in connection.execute(query)
     ]
-
-
-def fold(name: str) -> str:
-    """The form in which usernames are compared: case and width do not make two people of one."""
-    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def _add_refresh(tx: Transaction, session: str, refresh_hash: str) -> None:

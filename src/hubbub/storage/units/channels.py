@@ -7,11 +7,12 @@ from typing import TypeVar, assert_never
 
 from sqlalchemy import Connection, case, delete, func, insert, or_, select, update
 
-from hubbub.core.channels import Channel, Kind, Membership, Role
+from hubbub.core.channels import Channel, Kind, Membership, Phase, Role
 from hubbub.core.commands import (
     AddMember,
     ChannelChange,
     CreateChannel,
+    JoinChannel,
     LeaveChannel,
     RemoveMember,
     SetRole,
@@ -82,7 +83,7 @@ def create(tx: Transaction, who: Who, command: CreateChannel) -> Channel:
     """Makes a channel; its first events tell who is in it."""
     others = [user for user in dict.fromkeys(command.members) if user != who.id]
     people = _people(tx.connection, others)
-    channel = _insert(
+    channel = insert_channel(
         tx,
         kind=command.kind,
         name=command.name,
@@ -97,38 +98,56 @@ def create(tx: Transaction, who: Who, command: CreateChannel) -> Channel:
 
 
 def direct(tx: Transaction, who: Who, other: UserId) -> Channel:
-    """The direct chat of two people, found or made."""
-    if other == who.id:
-        raise Conflict("a direct chat takes two people", "direct_with_self")
+    """The direct chat of two accounts, found or made. One that is there outlives an account."""
+    found = _paired(tx.connection, who.id, other)
+    if found is not None:
+        return found
     [person] = _people(tx.connection, [other])
-    pair = f"{min(who.id, other)}:{max(who.id, other)}"
-    row = tx.connection.execute(select(channels).where(channels.c.pair == pair)).first()
-    if row is not None:
-        return to_channel(row)
-    channel = _insert(
+    return direct_with(tx, who, person)
+
+
+def direct_with(tx: Transaction, who: Who, other: Person) -> Channel:
+    """The direct chat of two people, found or made. One of them may be a guest, whom the chat is
+    named after and who is a member of nothing."""
+    if other.id == who.id:
+        raise Conflict("a direct chat takes two people", "direct_with_self")
+    found = _paired(tx.connection, who.id, other.id)
+    if found is not None:
+        return found
+    people = (who.person, other)
+    accounts = [person for person in people if person.id > 0]
+    guests = [person for person in people if person.id < 0]
+    channel = insert_channel(
         tx,
         kind=Kind.DIRECT,
-        name=f"{who.name}, {person.name}",
+        name=guests[0].name if guests else f"{who.name}, {other.name}",
         private=True,
-        created_by=who.id,
-        pair=pair,
+        created_by=None if who.guest else who.id,
+        pair=_pair(who.id, other.id),
     )
     me = Person(who.id, who.name)
-    return record(
-        tx,
-        channel,
-        who,
-        [
-            MemberJoined(channel.id, me, Role.MEMBER, None, tx.now),
-            MemberJoined(channel.id, person, Role.MEMBER, me, tx.now),
-        ],
-    )
+    joined: list[Durable] = [
+        MemberJoined(channel.id, person, Role.MEMBER, None if person.id == who.id else me, tx.now)
+        for person in accounts
+    ]
+    return record(tx, channel, who, joined)
+
+
+def _pair(one: UserId, other: UserId) -> str:
+    return f"{min(one, other)}:{max(one, other)}"
+
+
+def _paired(connection: Connection, one: UserId, other: UserId) -> Channel | None:
+    row = connection.execute(select(channels).where(channels.c.pair == _pair(one, other))).first()
+    return None if row is None else to_channel(row)
 
 
 def ensure(tx: Transaction, key: str, name: str, guests: bool) -> Channel:
     """The public room with this key, found or made; nobody owns it."""
     channel = find(tx.connection, key)
-    return channel or _insert(tx, kind=Kind.ROOM, name=name, private=False, key=key, guests=guests)
+    return channel or insert_channel(
+        tx, kind=Kind.ROOM, name=name, private=False, key=key, guests=guests
+    )
 
 
 def change(tx: Transaction, who: Who, command: ChannelChange) -> Sequence[Durable]:
@@ -147,8 +166,10 @@ def change(tx: Transaction, who: Who, command: ChannelChange) -> Sequence[Durabl
         target = _target(connection, command.user, member=theirs is not None)
     mine = membership(connection, channel.id, who.id)
     owners, heir = 0, None
-    if isinstance(command, LeaveChannel | SetRole):
-        owners, heir = _owners(connection, channel.id, who.id)
+    if isinstance(command, JoinChannel | LeaveChannel | SetRole):
+        owners = _owners(connection, channel.id)
+    if isinstance(command, LeaveChannel):
+        heir = _heir(connection, channel.id, who.id)
     state = ChannelState(channel, mine, target, theirs, owners, heir)
     events = decide(state, who, command, tx.now)
     record(tx, channel, who, events)
@@ -234,6 +255,7 @@ def views(connection: Connection, who: Who, joined: bool) -> Sequence[ChannelVie
         for row in connection.execute(select(members).where(members.c.user_id == who.id))
     }
     query = select(channels).order_by(channels.c.id)
+    query = query.where(channels.c.phase != Phase.ENDED)
     own = channels.c.id.in_(select(members.c.channel_id).where(members.c.user_id == who.id))
     query = query.where(own if joined else or_(own, channels.c.private.is_(False)))
     return _views(connection, [to_channel(row) for row in connection.execute(query)], mine)
@@ -296,12 +318,13 @@ def _target(connection: Connection, user: UserId, *, member: bool) -> Person | N
     return None if name is None else Person(user, name)
 
 
-def _owners(
-    connection: Connection, channel: ChannelId, leaving: UserId
-) -> tuple[int, Person | None]:
-    owners = connection.execute(
+def _owners(connection: Connection, channel: ChannelId) -> int:
+    return connection.execute(
         select(func.count()).where(members.c.channel_id == channel, members.c.role == Role.OWNER)
     ).scalar_one()
+
+
+def _heir(connection: Connection, channel: ChannelId, leaving: UserId) -> Person | None:
     row = connection.execute(
         select(users.c.id, users.c.username)
         .join(members, members.c.user_id == users.c.id)
@@ -314,10 +337,10 @@ def _owners(
         )
         .limit(1)
     ).first()
-    return owners, None if row is None else Person(UserId(row.id), row.username)
+    return None if row is None else Person(UserId(row.id), row.username)
 
 
-def _insert(
+def insert_channel(
     tx: Transaction,
     *,
     kind: Kind,
@@ -328,7 +351,10 @@ def _insert(
     guests: bool = False,
     created_by: UserId | None = None,
     pair: str | None = None,
+    phase: Phase = Phase.OPEN,
 ) -> Channel:
+    """A new channel, with nobody in it and no event yet. Without a `key` it gets one nobody can
+    guess."""
     row = tx.connection.execute(
         insert(channels)
         .values(
@@ -343,6 +369,7 @@ def _insert(
             epoch=secrets.token_hex(6),
             seq=0,
             pair=pair,
+            phase=phase,
         )
         .returning(channels)
     ).one()

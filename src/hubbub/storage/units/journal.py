@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, Select, func, select, text
 
 from hubbub.core.answers import Entered, Messages, Recovery
-from hubbub.core.channels import Channel
+from hubbub.core.channels import Channel, Phase
 from hubbub.core.commands import Enter, ReadHistory
-from hubbub.core.errors import NotAMember
+from hubbub.core.errors import NotAMember, NotFound
 from hubbub.core.events import Envelope
 from hubbub.core.ids import ChannelId, ChannelRef, Cursor, Who
 from hubbub.storage.rows import JOURNAL_COLUMNS, MESSAGE, to_envelope
@@ -20,6 +20,8 @@ _columns = [journal.c[name] for name in JOURNAL_COLUMNS.split(", ")]
 def enter(connection: Connection, who: Who, command: Enter, most: int, most_bytes: int) -> Entered:
     """Everything a socket needs to go live in a channel, as of one moment."""
     channel, mine = readable(connection, who, command.channel)
+    if channel.phase is Phase.ENDED:
+        raise NotFound("this meeting is over", "unknown_channel")
     if command.members_only and mine is None:
         raise NotAMember("you are not a member of this channel")
     history: Sequence[Envelope] = ()

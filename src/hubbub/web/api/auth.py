@@ -57,7 +57,7 @@ Given = Annotated[Credentials, Depends(credentials)]
 async def log_in(use: Use, given: Given, request: Request, response: Response) -> TokenAnswer:
     """Gives tokens for a username and password, sent as a form or as JSON."""
     login = await use.accounts.login(given.username, given.password, client_address(request))
-    return _logged_in(login, request, response)
+    return logged_in(login, request, response)
 
 
 @router.post("/auth/refresh")
@@ -73,7 +73,7 @@ async def refresh_tokens(
     token = body.refresh_token if body is not None else cookie
     if not token:
         raise Unauthenticated("a refresh token is needed", "token_missing")
-    return _logged_in(await use.accounts.refresh(token), request, response)
+    return logged_in(await use.accounts.refresh(token), request, response)
 
 
 @router.post("/auth/logout", status_code=204)
@@ -83,7 +83,11 @@ async def log_out(use: Use, who: Caller, request: Request) -> Response:
         await use.accounts.logout(who.session, who.id)
     response = Response(status_code=204)
     response.delete_cookie(
-        COOKIE, COOKIE_PATH, secure=_secure(request), httponly=True, samesite="strict"
+        COOKIE,
+        cookie_path(request, COOKIE_PATH),
+        secure=secure(request),
+        httponly=True,
+        samesite="strict",
     )
     return response
 
@@ -113,13 +117,14 @@ async def make_ticket(use: Use, identity: Annotated[Identity, Depends(current)])
     return TicketAnswer(ticket=use.accounts.ticket(identity), expires_in=LIFETIME)
 
 
-def _logged_in(login: Login, request: Request, response: Response) -> TokenAnswer:
+def logged_in(login: Login, request: Request, response: Response) -> TokenAnswer:
+    """The answer of every login door; the response gets the cookie of the refresh token."""
     response.set_cookie(
         COOKIE,
         login.refresh_token,
         expires=datetime.fromtimestamp(login.session.expires_at / 1000, UTC),
-        path=COOKIE_PATH,
-        secure=_secure(request),
+        path=cookie_path(request, COOKIE_PATH),
+        secure=secure(request),
         httponly=True,
         samesite="strict",
     )
@@ -130,6 +135,12 @@ def _logged_in(login: Login, request: Request, response: Response) -> TokenAnswe
     )
 
 
-def _secure(request: Request) -> bool:
+def cookie_path(request: Request, path: str) -> str:
+    """A path of ours as browsers know it, who see where the server is mounted."""
+    return f"{request.scope.get('root_path', '')}{path}"
+
+
+def secure(request: Request) -> bool:
+    """Whether cookies of this answer are for https alone."""
     # By the scope, not by the URL: that is rebuilt from a Host header anybody can write.
     return bool(request.scope.get("scheme") == "https")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import FileResponse, RedirectResponse
+from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
 from pydantic import BaseModel
 
 from hubbub import __version__
@@ -12,7 +12,7 @@ from hubbub.web.deps import Use
 
 router = APIRouter(tags=["server"])
 
-PAGES = Path(__file__).parent.parent.parent / "static" / "docs"
+STATIC = Path(__file__).parent.parent.parent / "static"
 
 
 class About(BaseModel):
@@ -48,9 +48,16 @@ ABOUT = About(
         "rooms_socket": "/ws/auth, /ws/room/{room_id}",
         "conversations": "/conversations",
         "conversations_socket": "/conversations/{id}/ws",
+        "meetings": "POST /create-room, /rooms, /rooms/{room_id}",
+        "meetings_socket": "/ws/{room_id}",
+        "signaling_login": "POST /api/auth/signup, …/verify-otp, …/set-username, …/login",
+        "signaling_socket": "/ws/signaling/{room_id}",
+        "relay_sockets": "/ws/chat/{user_id}, /ws/video/{room_id}/{user_id}",
+        "peerjs_socket": "/peerjs/peerjs",
         "native": "/api/v1",
         "native_socket": "/ws/v1",
         "health": "/healthz, /readyz",
+        "descriptions": "/openapi.json, /asyncapi.json",
         "page": "/static/index.html",
     },
 )
@@ -60,7 +67,8 @@ ABOUT = About(
 async def read_root(request: Request) -> Response | About:
     """About the API; whoever prefers HTML is sent to the web client."""
     if prefers_html(request.headers.get("accept", "")):
-        return RedirectResponse("/static/index.html", headers={"Vary": "Accept"})
+        page = f"{request.scope.get('root_path', '')}/static/index.html"
+        return RedirectResponse(page, headers={"Vary": "Accept"})
     return ABOUT
 
 
@@ -78,16 +86,28 @@ async def read_readiness(use: Use) -> Ready:
     return Ready(status="ok")
 
 
+@router.get("/room/{key}", include_in_schema=False)
+async def read_meeting_page() -> FileResponse:
+    """The page that joins the meeting its path names. It finds out by itself if there is one."""
+    return FileResponse(STATIC / "room.html")
+
+
+@router.get("/asyncapi.json", include_in_schema=False)
+async def read_sockets(use: Use) -> JSONResponse:
+    """The WebSocket half of the API, as an AsyncAPI document."""
+    return JSONResponse(use.asyncapi)
+
+
 @router.get("/docs", include_in_schema=False)
 async def read_docs() -> FileResponse:
     """The API, to try out."""
-    return FileResponse(PAGES / "swagger.html")
+    return FileResponse(STATIC / "docs" / "swagger.html")
 
 
 @router.get("/redoc", include_in_schema=False)
 async def read_redoc() -> FileResponse:
     """The API, to read."""
-    return FileResponse(PAGES / "redoc.html")
+    return FileResponse(STATIC / "docs" / "redoc.html")
 
 
 def prefers_html(accept: str) -> bool:

@@ -10,7 +10,7 @@ from hubbub.core.commands import CreateChannel, ReadHistory, SendMessage
 from hubbub.core.errors import NotAMember
 from hubbub.core.events import MessagePosted
 from hubbub.core.ids import ChannelRef, UserId, Who
-from hubbub.core.messages import check_content
+from hubbub.core.messages import MAX_NAME, check_content, check_label
 from hubbub.core.times import plain
 from hubbub.storage.base import ChannelView
 from hubbub.web.bodies import StrictRoute
@@ -63,7 +63,8 @@ async def create_conversation(use: Use, who: Caller, body: ConversationBody) -> 
     """Makes a conversation."""
     members = [UserId(user) for user in body.participant_ids]
     members += [await find_user(use, name) for name in body.participants]
-    command = CreateChannel(Kind.CONVERSATION, body.title, private=True, members=tuple(members))
+    title = check_label(body.title, "title", MAX_NAME)
+    command = CreateChannel(Kind.CONVERSATION, title, private=True, members=tuple(members))
     channel = await use.chat.create(who, command)
     return _conversation(await use.chat.view(who, channel.id))
 

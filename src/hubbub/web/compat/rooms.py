@@ -1,5 +1,6 @@
 """Document 001: users, rooms, messages, connections."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -64,15 +65,6 @@ class RoomAnswer(BaseModel):
     created_by: str | None
     participants: list[str]
     member_count: int
-    is_member: bool
-
-
-class RoomLeft(BaseModel):
-    """The room that was left."""
-
-    id: int
-    room_id: str
-    name: str
     is_member: bool
 
 
@@ -157,11 +149,13 @@ async def join_room(use: Use, who: Caller, room_id: ChannelName) -> RoomAnswer:
 
 
 @router.post("/rooms/{room_id}/leave")
-async def leave_room(use: Use, who: Caller, room_id: ChannelName) -> RoomLeft:
+async def leave_room(use: Use, who: Caller, room_id: ChannelName) -> RoomAnswer:
     """Ends the caller's membership, and takes their sockets out of the room."""
-    channel = (await use.chat.view(who, room_id)).channel
-    await use.chat.change(who, LeaveChannel(channel.id))
-    return RoomLeft(id=channel.id, room_id=channel.key, name=channel.name, is_member=False)
+    view = await use.chat.view(who, room_id)
+    await use.chat.change(who, LeaveChannel(view.channel.id))
+    # Of a private room the caller may read nothing any more.
+    members = [member for member in view.members if member.id != who.id]
+    return _room(replace(view, mine=None, members=members))
 
 
 @router.get("/rooms/{room_id}/messages")

@@ -1,0 +1,13 @@
+"""When two usernames are one."""
+
+import unicodedata
+
+
+def fold(name: str) -> str:
+    """The form in which usernames are compared: case and width do not make two people of one.
+
+    Folding the case may take a letter and its accents apart, hence normalised again (compatibility
+    caseless matching, Unicode 3.13, D146).
+    """
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return unicodedata.normalize("NFKC", folded)

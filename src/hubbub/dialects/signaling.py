@@ -1,0 +1,240 @@
+"""The protocol of the document WebRTC Backend Integration Details: signals between usernames.
+
+`docs/protocol/signaling.md` describes it to authors of clients.
+"""
+# ruff: noqa: ARG002  The signatures are those of every dialect.
+
+from collections.abc import Sequence
+from typing import Protocol, assert_never
+
+import msgspec
+from msgspec import Raw
+
+from hubbub.core.answers import Answer
+from hubbub.core.commands import Command, Enter, PeerKind, Ping, Signal
+from hubbub.core.errors import DomainError, Invalid
+from hubbub.core.events import (
+    ChannelChanged,
+    CursorMoved,
+    Envelope,
+    MemberChanged,
+    MemberJoined,
+    MemberLeft,
+    MessagePassed,
+    MessagePosted,
+    Passed,
+    PeerJoined,
+    PeerLeft,
+    Signalled,
+    TypingChanged,
+    UserCame,
+    UserWent,
+)
+from hubbub.core.ids import ChannelId, ChannelRef, parse_ref
+from hubbub.core.signals import (
+    Body,
+    Candidate,
+    Custom,
+    Decline,
+    Description,
+    DescriptionType,
+    HangUp,
+    Verbatim,
+)
+from hubbub.dialects.base import Dialect, Link, Named, Reader, Refused, Request, check_ref
+from hubbub.dialects.signals import (
+    candidate_init,
+    quoted,
+    read_candidate,
+    read_description,
+    read_name,
+    to_json,
+)
+
+NAME = "signaling"
+
+
+class _Frame(Protocol):
+    def command(self, link: Link) -> Command:
+        """What the frame asks for.
+
+        Raises:
+            Invalid: when it names another room, or holds what cannot be sent.
+        """
+
+
+class _ToPeer(msgspec.Struct, kw_only=True):
+    target: Named = None
+    room_id: Named = None
+
+    def signal(self, link: Link, body: Body, said: object) -> Command:
+        room, to = _room(self.room_id, link), read_name(self.target, "target")
+        return Signal(room, body, to, by_name=True, verbatim=Verbatim(NAME, to_json(said)))
+
+
+class _Offer(_ToPeer, tag="offer", kw_only=True):
+    sdp: object
+
+    def command(self, link: Link) -> Command:
+        return self.signal(link, read_description(DescriptionType.OFFER, self.sdp), self.sdp)
+
+
+class _Answer(_ToPeer, tag="answer", kw_only=True):
+    sdp: object
+
+    def command(self, link: Link) -> Command:
+        return self.signal(link, read_description(DescriptionType.ANSWER, self.sdp), self.sdp)
+
+
+class _Candidate(_ToPeer, tag="candidate", kw_only=True):
+    candidate: object
+
+    def command(self, link: Link) -> Command:
+        return self.signal(link, read_candidate(self.candidate), self.candidate)
+
+
+class _Heartbeat(msgspec.Struct, tag="heartbeat"):
+    def command(self, _link: Link) -> Command:
+        return Ping()
+
+
+class _Described(msgspec.Struct):
+    type: str
+    sender: str
+    target: str
+    sdp: Raw
+
+
+class _Trickled(msgspec.Struct, tag="candidate"):
+    sender: str
+    target: str
+    candidate: Raw
+
+
+class _UserJoined(msgspec.Struct, tag="user_joined"):
+    username: str
+    room_id: str
+
+
+class _UserLeft(msgspec.Struct, tag="user_left"):
+    username: str
+    room_id: str
+
+
+class _HeartbeatResponse(msgspec.Struct, tag="heartbeat_response"):
+    pass
+
+
+class _Error(msgspec.Struct, tag="error"):
+    message: str
+
+
+_to_json = msgspec.json.Encoder().encode
+_FRAMES = (_Offer, _Answer, _Candidate, _Heartbeat)
+_read = Reader[_Frame](*_FRAMES).read
+
+
+class Signaling(Dialect):
+    """One instance serves every socket of `/ws/signaling/{room_id}`.
+
+    The path names the room: `link.channel` is never None here.
+    """
+
+    name = NAME
+    lines = False
+    pings = False
+    client_frames = _FRAMES
+    server_frames = (_Described, _Trickled, _UserJoined, _UserLeft, _HeartbeatResponse, _Error)
+
+    def decode(self, text: str, link: Link) -> Sequence[Request | Refused]:
+        frame = _read(text)
+        if isinstance(frame, Refused):
+            return (frame,)
+        try:
+            return (Request(frame.command(link)),)
+        except Invalid as error:
+            return (Refused(error),)
+
+    def encode(self, envelope: Envelope) -> bytes | None:
+        event = envelope.event
+        match event:
+            case Signalled():
+                return _signalled(event)
+            case PeerJoined(channel, room, peer):
+                return _to_json(_UserJoined(peer.name, _room_id(channel, room)))
+            case PeerLeft(channel, room, peer):
+                return _to_json(_UserLeft(peer.name, _room_id(channel, room)))
+            case (
+                MessagePosted()
+                | MessagePassed()
+                | Passed()
+                | UserCame()
+                | UserWent()
+                | MemberJoined()
+                | MemberLeft()
+                | MemberChanged()
+                | ChannelChanged()
+                | TypingChanged()
+                | CursorMoved()
+            ):
+                return None
+            case _:
+                assert_never(event)
+
+    def greet(self, link: Link) -> Sequence[bytes]:
+        return ()
+
+    def opening(self, link: Link) -> Command | None:
+        if link.channel is None:
+            return None
+        return Enter(link.channel, members_only=True, presence=False, call=PeerKind.USER)
+
+    def turn_away(self, error: DomainError) -> Sequence[bytes]:
+        return ()
+
+    def answer(self, request: Request, answer: Answer, link: Link) -> Sequence[bytes]:
+        return (_to_json(_HeartbeatResponse()),) if isinstance(request.command, Ping) else ()
+
+    def refuse(self, error: DomainError, id: int | None) -> bytes:
+        return _to_json(_Error(error.message))
+
+    def oust(self, link: Link, channel: ChannelId, name: str, error: DomainError) -> bytes | None:
+        return None
+
+    def ping(self, moved: dict[ChannelId, int]) -> None:
+        return None
+
+
+def _signalled(event: Signalled) -> bytes | None:
+    body, said = event.body, quoted(event, NAME)
+    sender, target = event.sender.name, event.target.name
+    match body:
+        case Description(type, sdp):
+            return _to_json(_Described(type.value, sender, target, Raw(said or _to_json(sdp))))
+        case Candidate():
+            return _to_json(_Trickled(sender, target, Raw(said or candidate_init(body))))
+        case HangUp() | Decline() | Custom():
+            return None
+        case _:
+            assert_never(body)
+
+
+def _room(named: object, link: Link) -> ChannelRef:
+    """The socket's room, which a frame may name by its id or its key.
+
+    Raises:
+        Invalid: the frame names another, or the socket is in none.
+    """
+    if link.channel is None:
+        raise Invalid("this socket is in no room", "no_room")
+    if named is not None:
+        ref = check_ref(parse_ref(named) if isinstance(named, str) else named, "invalid_room")
+        if ref not in (link.channel, link.key):
+            raise Invalid("this socket belongs to another room", "wrong_room")
+    return link.channel
+
+
+def _room_id(channel: ChannelId, room: str) -> str:
+    """What the document calls `room_id`: where paths take digits for an id, a key of digits alone
+    would name another room."""
+    return str(channel) if room.isdigit() else room

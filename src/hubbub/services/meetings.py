@@ -1,0 +1,167 @@
+"""Meetings: channels that end when everybody has gone.
+
+A meeting ends at once when its last socket closes as it should, 30 s after one was lost, and an
+hour after it was made if nobody came. It gives up its key then.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from hubbub.core.channels import Channel, Kind, Phase
+from hubbub.core.errors import DomainError, TooMany
+from hubbub.core.ids import ChannelId, UserId, Who
+from hubbub.core.limits import Buckets, Rates
+from hubbub.storage.base import Meetings as MeetingStorage
+
+log = logging.getLogger(__name__)
+
+RETURN_SECONDS = 30.0
+AWAIT_SECONDS = 3600.0
+
+
+class Meetings:
+    """Makes meetings and ends them. Somebody calls `tick` once a second.
+
+    While a meeting is being ended nobody can come in: `settled` waits for it to be over.
+    """
+
+    def __init__(
+        self,
+        storage: MeetingStorage,
+        rates: Rates,
+        occupied: Callable[[ChannelId], bool],
+        monotonic: Callable[[], float],
+        now: Callable[[], float],
+    ) -> None:
+        """`rates` is how many meetings one may make. `occupied` says whether sockets are in a
+        channel, or about to be. `monotonic` and `now` are seconds, the latter since 1970."""
+        self._storage = storage
+        self._rates = Buckets(rates)
+        self._occupied = occupied
+        self._monotonic = monotonic
+        self._now = now
+        self._ends: dict[ChannelId, float | None] = {}
+        """When each meeting ends if nobody comes; None while somebody is there."""
+        self._back_until: dict[ChannelId, float] = {}
+        """Until when somebody whose connection was lost may come back."""
+        self._awaited: set[ChannelId] = set()
+        self._ending: dict[ChannelId, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Takes up the meetings of an earlier run, whose sockets were all lost."""
+        for meeting in await self._storage.meetings():
+            self._follow(meeting)
+
+    async def close(self) -> None:
+        """Finishes what is being written."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def create(self, who: Who, address: str) -> Channel:
+        """A new meeting with a key nobody can guess. Guests are counted by their network address.
+
+        Raises:
+            TooMany: they make too many.
+        """
+        wait = self._rates.take(address if who.guest else who.id, self._monotonic())
+        if wait:
+            raise TooMany("you are making too many meetings", retry_after=wait)
+        meeting = await self._storage.open_meeting(None, _maker(who))
+        self._follow(meeting)
+        return meeting
+
+    async def find_or_make(self, who: Who, key: str) -> ChannelId:
+        """The channel with this key, which is a meeting made now when there was none."""
+        while True:
+            channel = await self._storage.open_meeting(key, _maker(who))
+            if channel.id not in self._ending:
+                break
+            await self.settled(channel.id)
+        if channel.kind is Kind.MEETING and channel.id not in self._ends:
+            self._follow(channel)
+        return channel.id
+
+    async def listed(self) -> Sequence[Channel]:
+        """The meetings that have not ended, oldest first."""
+        return [m for m in await self._storage.meetings() if m.id not in self._ending]
+
+    async def settled(self, channel: ChannelId) -> bool:
+        """Waits while the channel is being ended; whether it was."""
+        task = self._ending.get(channel)
+        if task is None:
+            return False
+        await asyncio.shield(task)
+        return True
+
+    def come(self, channel: ChannelId) -> None:
+        """A socket is in the channel."""
+        if channel not in self._ends:
+            return
+        self._ends[channel] = None
+        if channel in self._awaited:
+            self._awaited.discard(channel)
+            self._run(self._storage.begin_meeting(channel))
+
+    def go(self, channel: ChannelId, *, lost: bool) -> None:
+        """A socket is no longer in the channel."""
+        if channel not in self._ends:
+            return
+        now = self._monotonic()
+        if lost:
+            self._back_until[channel] = now + RETURN_SECONDS
+        if not self._occupied(channel):
+            self._ends[channel] = self._back_until.get(channel, now)
+            self._end_if_due(channel, now)
+
+    def tick(self) -> None:
+        """Ends the meetings whose time is up."""
+        now = self._monotonic()
+        for channel, ends in list(self._ends.items()):
+            if ends is None and not self._occupied(channel):
+                # Whoever was about to come in when the last one left did not.
+                self._ends[channel] = self._back_until.get(channel, now)
+            self._end_if_due(channel, now)
+
+    def _follow(self, meeting: Channel) -> None:
+        now = self._monotonic()
+        ends = now + RETURN_SECONDS
+        if meeting.phase is Phase.AWAITED:
+            self._awaited.add(meeting.id)
+            ends = max(ends, now + meeting.created_at / 1000 + AWAIT_SECONDS - self._now())
+        self._ends[meeting.id] = ends
+
+    def _end_if_due(self, channel: ChannelId, now: float) -> None:
+        ends = self._ends[channel]
+        if ends is None or ends > now or self._occupied(channel) or channel in self._ending:
+            return
+        self._ending[channel] = self._run(self._end(channel))
+
+    async def _end(self, channel: ChannelId) -> None:
+        try:
+            await self._storage.end_meeting(channel)
+        except DomainError as error:
+            log.warning("! meeting %d could not be ended, it is tried again: %s", channel, error)
+            self._ends[channel] = self._monotonic() + 1
+        else:
+            self._ends.pop(channel, None)
+            self._back_until.pop(channel, None)
+            self._awaited.discard(channel)
+        finally:
+            del self._ending[channel]
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+        return task
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("! a meeting's state could not be stored: %r", error)
+
+
+def _maker(who: Who) -> UserId | None:
+    return None if who.guest else who.id

@@ -1,0 +1,158 @@
+"""The load generator for signals counts exactly: against a relay with faults, and against each
+server it can speak to."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bench.fixture import prepare
+from bench.loader import Answer, SignalLoad, Voice, loading
+from bench.programs import Programs, build
+from bench.servers import hubbub, relay, running
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+CORE = min(os.sched_getaffinity(0))
+RATE = 2000
+COUNT = 100
+PLAN = [(room, "token") for room in ("1", "2") for _ in range(4)]
+
+
+@pytest.fixture(scope="module")
+def programs() -> Programs:
+    return build()
+
+
+def as_they_come(to: str, frame: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [(to, frame)]
+
+
+@dataclass
+class Relay:
+    """A relay in memory. `spoil` may change what is sent, and to whom."""
+
+    spoil: Callable[[str, dict[str, Any]], list[tuple[str, dict[str, Any]]]] = as_they_come
+    rooms: dict[str, dict[str, ServerConnection]] = field(default_factory=dict)
+    sizes: list[int] = field(default_factory=list)
+
+    async def serve(self, socket: ServerConnection) -> None:
+        """Speaks with one client."""
+        assert socket.request is not None
+        _, _, _, room, user, _ = socket.request.path.split("/")
+        sockets = self.rooms.setdefault(room, {})
+        for other in sockets.values():
+            joined = {"type": "user-joined", "room_id": room, "user_id": user}
+            await other.send(json.dumps(joined, separators=(",", ":")))
+        sockets[user] = socket
+        with suppress(ConnectionClosed):  # the generator leaves without a word
+            while True:
+                text = await socket.recv()
+                self.sizes.append(len(text))
+                frame = json.loads(text)
+                for to, said in self.spoil(frame["to_user_id"], frame):
+                    await sockets[to].send(json.dumps(said))
+
+
+@asynccontextmanager
+async def serving(fake: Relay) -> AsyncIterator[int]:
+    async with serve(fake.serve, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def exchange(programs: Programs, load: SignalLoad, port: int, folder: Path) -> tuple[Answer, ...]:
+    """Everybody of the plan comes in and signals; what was counted while sending, and in all."""
+    with loading(programs.signals, load, port, folder, CORE) as loader:
+        assert not loader.open().faulty
+        return loader.send(count=COUNT), loader.end()
+
+
+async def converse(programs: Programs, fake: Relay, folder: Path) -> Answer:
+    async with serving(fake) as port:
+        load = SignalLoad("relay", PLAN, RATE)
+        _, end = await asyncio.to_thread(exchange, programs, load, port, folder)
+        return end
+
+
+def once(
+    change: Callable[[str, dict[str, Any]], list[tuple[str, dict[str, Any]]]],
+) -> Callable[[str, dict[str, Any]], list[tuple[str, dict[str, Any]]]]:
+    """Changes the fifth of the signals."""
+    seen: list[str] = []
+
+    def spoil(to: str, frame: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+        seen.append(to)
+        return change(to, frame) if len(seen) == 5 else [(to, frame)]
+
+    return spoil
+
+
+async def test_each_signal_reaches_its_addressee_once(programs: Programs, tmp_path: Path) -> None:
+    fake = Relay()
+    counted = await converse(programs, fake, tmp_path)
+    assert (counted.messages, counted.deliveries, counted.faulty) == (COUNT, COUNT, False)
+    offers = [size for size in fake.sizes if size > 3000]
+    assert len(offers) == len(range(0, COUNT, 16))
+    assert all(200 < size < 350 for size in fake.sizes if size not in offers)
+
+
+async def test_a_signal_that_comes_twice_is_doubled(programs: Programs, tmp_path: Path) -> None:
+    fake = Relay(once(lambda to, frame: [(to, frame), (to, frame)]))
+    counted = await converse(programs, fake, tmp_path)
+    assert (counted.deliveries, counted.lost, counted.doubled) == (COUNT, 0, 1)
+
+
+async def test_a_signal_that_somebody_else_gets_is_doubled_and_lost(
+    programs: Programs, tmp_path: Path
+) -> None:
+    def astray(to: str, frame: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+        other = {1: 3, 2: 4, 3: 1, 4: 2, 5: 7, 6: 8, 7: 5, 8: 6}[int(to.removeprefix("user-"))]
+        return [(f"user-{other}", frame)]
+
+    counted = await converse(programs, Relay(once(astray)), tmp_path)
+    assert (counted.deliveries, counted.lost, counted.doubled) == (COUNT - 1, 1, 1)
+
+
+async def test_a_signal_that_never_comes_is_lost(programs: Programs, tmp_path: Path) -> None:
+    counted = await converse(programs, Relay(once(lambda _to, _frame: [])), tmp_path)
+    assert (counted.deliveries, counted.lost, counted.doubled) == (COUNT - 1, 1, 0)
+
+
+async def test_anything_else_is_refused(programs: Programs, tmp_path: Path) -> None:
+    error = {"type": "error", "message": "that peer is not connected"}
+    fake = Relay(once(lambda to, _frame: [(to, error)]))
+    assert (await converse(programs, fake, tmp_path)).refused == 1
+
+
+async def test_latency_is_from_the_sending_to_the_hearing(
+    programs: Programs, tmp_path: Path
+) -> None:
+    async with serving(Relay()) as port:
+        load = SignalLoad("relay", PLAN, RATE)
+        sent, end = await asyncio.to_thread(exchange, programs, load, port, tmp_path)
+    assert 0 < sent.median <= sent.p99 <= sent.seconds
+    assert end.messages == COUNT
+
+
+def test_the_tutorials_server_passes_everything_on(programs: Programs, tmp_path: Path) -> None:
+    with running(relay(), tmp_path, CORE) as server:
+        load = SignalLoad("relay", PLAN, RATE)
+        _, counted = exchange(programs, load, server.port, tmp_path)
+    assert (counted.messages, counted.deliveries, counted.faulty) == (COUNT, COUNT, False)
+
+
+@pytest.mark.parametrize("voice", ["conference", "relay", "native", "peer"])
+def test_the_product_passes_everything_on_in_each_protocol(
+    programs: Programs, tmp_path: Path, voice: Voice
+) -> None:
+    made = prepare(tmp_path / "data", rooms=2, members_per_room=4)
+    plan = [(f"bench-{room}", token) for room in (1, 2) for token in made.tokens[room - 1]]
+    with running(hubbub(tmp_path / "data", made.secret), tmp_path, CORE) as server:
+        load = SignalLoad(voice, plan, RATE)
+        _, counted = exchange(programs, load, server.port, tmp_path)
+    assert (counted.messages, counted.deliveries, counted.faulty) == (COUNT, COUNT, False)
