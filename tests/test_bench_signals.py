@@ -18,6 +18,8 @@ from bench.servers import hubbub, relay, running
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+pytestmark = pytest.mark.system
+
 CORE = min(os.sched_getaffinity(0))
 RATE = 2000
 COUNT = 100

@@ -15,7 +15,7 @@ from tests.examples.printed import like, objects, printed
 from tests.support.server import Server
 from tests.support.sockets import hear, opened
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NAIVE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?")
@@ -111,7 +111,6 @@ async def test_the_python_example_ends_when_the_server_closes(dev: Server) -> No
     assert await refused_with_error(dev, "/ws/no-such-room/") == 4004
 
 
-@pytest.mark.system
 async def test_the_browser_example_joins_the_room(
     dev: Server, frontend: str, open_console: OpenConsole
 ) -> None:

@@ -11,12 +11,11 @@ from tests.examples.printed import like, objects, printed
 from tests.support.server import Server
 from tests.support.sockets import hear, opened, person
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
 TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 
 
-@pytest.mark.system
 async def test_the_javascript_example_talks_in_the_conversation(
     dev: Server, open_console: OpenConsole
 ) -> None:

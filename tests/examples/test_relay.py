@@ -10,7 +10,7 @@ from tests.examples.printed import objects, printed
 from tests.support.server import Server
 from tests.support.sockets import arrived, hear, opened, person, say
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 SDP = {"type": "offer", "sdp": "v=0\r\n"}

@@ -7,10 +7,9 @@ from tests.examples.printed import printed
 from tests.support.server import Server
 from tests.support.sockets import hear, hear_type, opened, person, say
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
 
-@pytest.mark.system
 async def test_the_example_talks_in_the_room(
     dev: Server, frontend: str, open_console: OpenConsole
 ) -> None:

@@ -12,7 +12,7 @@ from tests.support.mail import until
 from tests.support.server import Account, Server
 from tests.support.sockets import hear, opened, person
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 

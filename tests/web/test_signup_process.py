@@ -4,10 +4,13 @@ import asyncio
 import re
 
 import httpx2
+import pytest
 
 from tests.support.mail import code_in, until
 from tests.support.server import Server, free_port, running_server
 from tests.support.smtp import post_office
+
+pytestmark = pytest.mark.system
 
 A = "user@example.com"
 

@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.support.server import Account, Server, running_server
 from tests.transcripts.replay import TRANSCRIPTS, replay, title
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
 PEOPLE = ("testuser", "alice", "mallory", "owner")
 PATIENCE = 20
