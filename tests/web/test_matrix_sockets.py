@@ -24,7 +24,7 @@ from tests.web.matrix import (
 )
 from tests.web.wire import Wire, until, wired
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="module")]
 
 ID = 9
 """What native commands are numbered with here."""
