@@ -18,9 +18,9 @@ from hubbub.auth.passwords import Passwords, check_password
 from hubbub.auth.usernames import check_username
 from hubbub.config import ConfigError, Mode, Settings
 from hubbub.core.errors import DomainError
+from hubbub.hub.closing import MAX_MESSAGE
 from hubbub.hub.http import HubbubHttpProtocol
 from hubbub.hub.server import HubbubWebSocketProtocol
-from hubbub.hub.session import MAX_MESSAGE
 from hubbub.main import SAMPLE_NAMES, SAMPLE_PASSWORD, create_app
 from hubbub.storage.lock import DataLock
 from hubbub.storage.migrate import HEAD

@@ -5,6 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.hub.conversation import Client
+
+
+@pytest.fixture(params=[True, False], ids=["heard", "received"])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sessions are given texts as the direct writer does it (True), or receive them all."""
+    monkeypatch.setattr(Client, "hears", request.param)
+
 
 @pytest.fixture(autouse=True)
 def no_redaction() -> Iterator[None]:

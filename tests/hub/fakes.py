@@ -76,6 +76,7 @@ class FakeSink:
         self.writable = True
         self.closed = False
         self.on_writable: Callable[[], None] | None = None
+        self.on_text: Callable[[str], bool] | None = None
         self.room = room
         self.held = 0
         self.writes: list[bytes] = []
@@ -113,7 +114,8 @@ class FakeSink:
 
     def lose(self) -> None:
         """The connection is gone."""
-        self.writable, self.closed, self.on_writable = False, True, None
+        self.writable, self.closed = False, True
+        self.on_writable = self.on_text = None
 
     @property
     def code(self) -> int | None:

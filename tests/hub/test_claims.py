@@ -1,5 +1,7 @@
 """Sockets that claim ids: a session, a hub and the service that knows whose they are."""
 
+import pytest
+
 from hubbub.core.ids import UserId, Who
 from hubbub.core.limits import Rates
 from hubbub.dialects.peerjs import INCOMPLETE, PeerJs
@@ -7,6 +9,8 @@ from hubbub.hub.hub import HubLimits
 from hubbub.services import peerjs
 from tests.hub.conversation import Client
 from tests.hub.fakes import Stage, turns
+
+pytestmark = pytest.mark.usefixtures("either_way")
 
 ANN = Who(UserId(-1), "ann")
 BEN = Who(UserId(-2), "ben")

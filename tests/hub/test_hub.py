@@ -11,7 +11,7 @@ from hubbub.core.events import (
 )
 from hubbub.core.ids import ChannelId, Who
 from hubbub.hub.connection import MOST_STALLED, MOST_WAITING, Connection
-from hubbub.hub.hub import PING_SECONDS, HubLimits
+from hubbub.hub.hub import FEW, PING_SECONDS, HubLimits
 from tests.hub.fakes import Plain, Stage, inside, turns
 from tests.support.samples import (
     ALICE,
@@ -248,3 +248,42 @@ async def test_a_notice_about_nobodys_login_closes_no_guest() -> None:
     guest = stage.connect(GUEST)
     stage.bus.notify(SessionRevoked("x"))
     assert guest.sink.ended is None
+
+
+async def test_what_is_gathered_for_few_is_written_without_a_turn() -> None:
+    stage = Stage()
+    sockets = [stage.connect(ALICE) for _ in range(FEW)]
+    stage.hub.gather()
+    for socket in sockets:
+        socket.connection.queue(b"frame")
+        socket.connection.queue(b"frame")
+    assert [socket.sink.writes for socket in sockets] == [[]] * FEW
+    stage.hub.release()
+    assert [socket.sink.writes for socket in sockets] == [[b"frameframe"]] * FEW
+    await turns()
+    assert [len(socket.sink.writes) for socket in sockets] == [1] * FEW
+
+
+async def test_what_is_gathered_for_many_is_written_with_what_follows() -> None:
+    stage = Stage()
+    sockets = [stage.connect(ALICE) for _ in range(FEW + 1)]
+    for _ in range(2):
+        stage.hub.gather()
+        for socket in sockets:
+            socket.connection.queue(b"frame")
+        stage.hub.release()
+    assert [socket.sink.writes for socket in sockets] == [[]] * (FEW + 1)
+    await turns()
+    assert [socket.sink.writes for socket in sockets] == [[b"frameframe"]] * (FEW + 1)
+
+
+async def test_what_was_queued_before_is_not_forgotten_by_gathering() -> None:
+    stage = Stage()
+    early, late = stage.connect(ALICE), stage.connect(ALICE)
+    early.connection.queue(b"early")
+    stage.hub.gather()
+    stage.hub.release()
+    assert early.sink.writes == [b"early"]
+    late.connection.queue(b"late")
+    await turns()
+    assert late.sink.writes == [b"late"]

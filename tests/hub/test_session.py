@@ -15,10 +15,13 @@ from hubbub.core.errors import (
     Unauthenticated,
     Unavailable,
 )
-from hubbub.hub.session import MOST_IN_FLIGHT, SocketLimits, close_code
+from hubbub.hub.closing import close_code
+from hubbub.hub.session import MOST_IN_FLIGHT, SocketLimits
 from tests.hub.conversation import ROOMS, TALK, Client, connected, send, started, subscribe
 from tests.hub.fakes import Stage, turns, until
 from tests.support.samples import ALICE, BOB, EPOCH, GUEST, said, went_out
+
+pytestmark = pytest.mark.usefixtures("either_way")
 
 
 async def test_commands_are_started_in_the_order_they_came() -> None:

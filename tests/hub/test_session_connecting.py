@@ -13,6 +13,8 @@ from tests.hub.conversation import NOW, ROOMS, TALK, Client
 from tests.hub.fakes import Known, Stage, turns
 from tests.support.samples import ALICE, BOB, EPOCH, said, typing
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 TTL = 1_800
 
 

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from hubbub.core.events import AccountDisabled, SessionRevoked
+from hubbub.hub.closing import MAX_MESSAGE
 from hubbub.hub.hub import HubLimits
-from hubbub.hub.session import MAX_MESSAGE
 from tests.hub.conversation import ROOMS, Client, connected, send, started, subscribe
 from tests.hub.fakes import Stage, turns
 from tests.support.samples import ALICE, BOB, came_in, changed
+
+pytestmark = pytest.mark.usefixtures("either_way")
 
 
 def gone(client: Client) -> bool:
@@ -138,9 +140,9 @@ async def test_what_a_closed_socket_still_says_counts_no_more(
     client = await connected(stage)
     client.say(send(1, "before"))
     await client.reply(1)
+    stage.bus.notify(notice())
     client.say(send(2, "late"))
     client.say(*[send(number, "late") for number in range(3, 100)])
-    stage.bus.notify(notice())
     await client.ended()
     assert client.sink.code == code
     assert started(stage) == ["before"]

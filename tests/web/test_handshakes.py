@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from starlette.types import Message
 
-from hubbub.hub.session import MAX_MESSAGE
+from hubbub.hub.closing import MAX_MESSAGE
 from tests.support.app import AppClient, app_client
 from tests.web.asgi import converse, http_scope
 

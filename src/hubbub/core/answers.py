@@ -1,17 +1,17 @@
 """What a command is answered with: one frozen type per kind of answer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from hubbub.core.channels import Channel, Role
 from hubbub.core.errors import DomainError
 from hubbub.core.events import Envelope, Passed
 from hubbub.core.ids import ChannelId, ChannelRef, MessageId, Person, Who
+from hubbub.core.records import record
 from hubbub.core.signals import Peer
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Posted:
     """The message is committed. A repetition under the same `client_id` gets the same answer, with
     the `content` that was stored first."""
@@ -31,7 +31,7 @@ class Recovery(StrEnum):
     RESET = "reset"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entered:
     """The socket is in the channel.
 
@@ -49,7 +49,7 @@ class Entered:
     history: Sequence[Envelope] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Exited:
     """The socket is out of the channel. `name` is the channel's."""
 
@@ -57,7 +57,7 @@ class Exited:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Messages:
     """Messages of one channel, each a `MessagePosted`, oldest first."""
 
@@ -65,7 +65,7 @@ class Messages:
     messages: Sequence[Envelope]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Present:
     """Everybody with a socket in the channel."""
 
@@ -73,7 +73,7 @@ class Present:
     users: Sequence[Person]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InCall:
     """The socket is in the call as `peer`, with the others there are."""
 
@@ -81,7 +81,7 @@ class InCall:
     others: Sequence[Peer]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Connected:
     """The native socket is identified. `entries` answer the channels asked for, in order; `ttl` is
     in seconds, None for guests; `ping` the seconds between the server's pings."""
@@ -93,14 +93,14 @@ class Connected:
     entries: Sequence[tuple[ChannelRef, Entered | DomainError]]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Refreshed:
     """The newer token counts from now on, for `ttl` seconds."""
 
     ttl: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Claimed:
     """The socket has the id. `waiting` is what was said to it while it was absent, in order."""
 
@@ -108,7 +108,7 @@ class Claimed:
     waiting: Sequence[Passed]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Done:
     """It is done, and there is nothing to tell."""
 

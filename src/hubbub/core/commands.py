@@ -4,16 +4,16 @@
 the batched paths of the journal. The rest of `Command` is what only a socket can ask.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from hubbub.core.channels import Kind, Role
 from hubbub.core.claims import PassKind
 from hubbub.core.ids import ChannelRef, Cursor, UserId
+from hubbub.core.records import record
 from hubbub.core.signals import Body, Verbatim
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SendMessage:
     """Post `content`. With `client_id` a repetition gets the first answer again. With `echo` the
     socket it came by is told of the message even if it is not in the channel."""
@@ -24,7 +24,7 @@ class SendMessage:
     echo: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MoveCursor:
     """Everything up to `read` has been read, up to `delivered` has arrived; 0 leaves one alone."""
 
@@ -33,7 +33,7 @@ class MoveCursor:
     delivered: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CreateChannel:
     """Make a channel, owned by whoever asks, with `members` (ids of accounts) in it."""
 
@@ -44,21 +44,21 @@ class CreateChannel:
     members: tuple[UserId, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class JoinChannel:
     """Become a member of a public room. Joining again changes nothing."""
 
     channel: ChannelRef
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LeaveChannel:
     """End one's own membership. An owner's role passes to the next in line."""
 
     channel: ChannelRef
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AddMember:
     """Make somebody else a member."""
 
@@ -66,7 +66,7 @@ class AddMember:
     user: UserId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RemoveMember:
     """End somebody else's membership."""
 
@@ -74,7 +74,7 @@ class RemoveMember:
     user: UserId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetRole:
     """Give a member another role."""
 
@@ -83,7 +83,7 @@ class SetRole:
     role: Role
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EditChannel:
     """Change a channel's settings; None leaves one as it is."""
 
@@ -106,7 +106,7 @@ class PeerKind(StrEnum):
     """A peer of its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Enter:
     """Bring this socket into a channel: from here on it receives the channel's events.
 
@@ -126,14 +126,14 @@ class Enter:
     meeting: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Exit:
     """Take this socket out of a channel; membership stays."""
 
     channel: ChannelRef
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetTyping:
     """Tell the others that the caller is, or is no longer, typing."""
 
@@ -141,21 +141,21 @@ class SetTyping:
     typing: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class JoinCall:
     """Put this socket, which is in the channel, into the channel's call."""
 
     channel: ChannelRef
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LeaveCall:
     """Take this socket out of the call; it stays in the channel."""
 
     channel: ChannelRef
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Signal:
     """Tell the peer called `to` something, or every other peer when it is None. `by_name` means
     that `to` is a username."""
@@ -167,12 +167,12 @@ class Signal:
     verbatim: Verbatim | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OpenInbox:
     """Give this socket whatever is written to its user directly."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SendDirect:
     """Write to the person of that handle: an external subject, else a username."""
 
@@ -180,7 +180,7 @@ class SendDirect:
     content: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReadHistory:
     """Read messages, oldest first: the latest, those after a message id, or those before one."""
 
@@ -190,14 +190,14 @@ class ReadHistory:
     limit: int = 50
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ListPresent:
     """Ask who has a socket in the channel."""
 
     channel: ChannelRef
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Connect:
     """Identify a native socket and enter channels, all in one round trip."""
 
@@ -205,36 +205,36 @@ class Connect:
     channels: tuple[Enter, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Refresh:
     """Go on with a newer token of the same user."""
 
     token: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ping:
     """Answer, to show that the connection lives."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Claim:
     """Be reachable under `id` from here on."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class KeepClaim:
     """Show that whoever claimed an id is still there."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GiveUpClaim:
     """Be reachable no longer."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pass:
     """Say something to whoever has claimed the id `to`. `payload` is JSON, None for nothing."""
 

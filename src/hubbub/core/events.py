@@ -4,16 +4,16 @@ An event carries all that any dialect prints, so nothing is looked up on its way
 milliseconds since 1970, UTC.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from hubbub.core.channels import Role
 from hubbub.core.claims import PassKind
 from hubbub.core.ids import ChannelId, MessageId, Person, UserId
+from hubbub.core.records import record
 from hubbub.core.signals import Body, Peer, Verbatim
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MessagePosted:
     """A message was committed. In a direct chat `to` is the other person, as long as it is news."""
 
@@ -26,7 +26,7 @@ class MessagePosted:
     to: Person | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MemberJoined:
     """Somebody became a member, by themselves (`by` is None) or added by somebody."""
 
@@ -37,7 +37,7 @@ class MemberJoined:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MemberLeft:
     """A membership ended, by the member (`by` is None) or by somebody else."""
 
@@ -47,7 +47,7 @@ class MemberLeft:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MemberChanged:
     """A member has another role."""
 
@@ -57,7 +57,7 @@ class MemberChanged:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ChannelChanged:
     """The channel's settings are now these."""
 
@@ -81,7 +81,7 @@ class Departure(StrEnum):
     """It was cut off."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class UserCame:
     """The first socket of a user is in the channel. Told to the others."""
 
@@ -89,7 +89,7 @@ class UserCame:
     user: Person
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class UserWent:
     """The last socket of a user is out of the channel. Told to the others."""
 
@@ -98,7 +98,7 @@ class UserWent:
     why: Departure
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TypingChanged:
     """A user is, or is no longer, typing. Told to the others."""
 
@@ -107,7 +107,7 @@ class TypingChanged:
     typing: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CursorMoved:
     """A member has read, and has been delivered, everything up to these sequence numbers."""
 
@@ -117,7 +117,7 @@ class CursorMoved:
     delivered: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MessagePassed:
     """A message between two people neither of whom has an account: told, and kept nowhere."""
 
@@ -128,7 +128,7 @@ class MessagePassed:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PeerJoined:
     """A peer is in the channel's call. Told to the other peers. `room` is the channel's key."""
 
@@ -137,7 +137,7 @@ class PeerJoined:
     peer: Peer
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PeerLeft:
     """A peer is out of the channel's call. Told to the other peers."""
 
@@ -146,7 +146,7 @@ class PeerLeft:
     peer: Peer
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Signalled:
     """One peer of a call said something to another. Told to that one alone."""
 
@@ -158,7 +158,7 @@ class Signalled:
     verbatim: Verbatim | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Passed:
     """What one claimed id said to another, told to that one alone. `payload` is JSON, None for
     nothing."""
@@ -175,14 +175,14 @@ Addressed = PeerJoined | PeerLeft | Signalled | MessagePassed | Passed
 Event = Durable | Ephemeral | Addressed
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SessionRevoked:
     """A login ended: its sockets are to be closed."""
 
     session: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AccountDisabled:
     """An account is gone or disabled: its sockets are to be closed."""
 
@@ -193,7 +193,7 @@ Notice = SessionRevoked | AccountDisabled
 """What the server tells itself; no client hears of it as such."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Envelope:
     """An event on its way to the sockets.
 

@@ -3,12 +3,12 @@
 The server passes signals on and keeps none. An SDP is an opaque string to it, never parsed.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from hubbub.core.errors import Invalid
 from hubbub.core.ids import Person
 from hubbub.core.messages import check_text
+from hubbub.core.records import record
 
 MAX_SDP = 64 * 1024
 MAX_CANDIDATE = 2 * 1024
@@ -18,7 +18,7 @@ MAX_INDEX = 65_535
 """`sdpMLineIndex` is an unsigned short."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Peer:
     """Somebody in a call: a person on whichever of their sockets or, where a protocol makes every
     connection a peer of its own, that one `connection`.
@@ -46,7 +46,7 @@ class DescriptionType(StrEnum):
     ANSWER = "answer"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Description:
     """A session description."""
 
@@ -54,7 +54,7 @@ class Description:
     sdp: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Candidate:
     """An ICE candidate (WebRTC 4.8.1); an empty one says that there are no more."""
 
@@ -63,17 +63,17 @@ class Candidate:
     sdp_m_line_index: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HangUp:
     """The sender ends what it had with the addressee."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Decline:
     """The sender does not want to talk."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Custom:
     """A signal of the application's own. `data` is JSON."""
 
@@ -84,7 +84,7 @@ class Custom:
 Body = Description | Candidate | HangUp | Decline | Custom
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Verbatim:
     """What the protocol `dialect` read, in its own shape: JSON, for receivers that speak the same
     protocol."""

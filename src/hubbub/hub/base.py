@@ -115,6 +115,9 @@ class Sink(Protocol):
     writable: bool
     closed: bool
     on_writable: Callable[[], None] | None
+    on_text: Callable[[str], bool] | None
+    """What the socket's reader may be given a message with while it waits for one; whether it took
+    it comes back. A wire need not make use of it."""
 
     def write(self, frames: bytes) -> bool:
         """Puts frames on the wire; False, and nothing written, unless `writable`. Never waits,

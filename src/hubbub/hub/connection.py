@@ -54,7 +54,7 @@ class Subscription:
 class Connection:
     """A socket with its bounded outbox.
 
-    What is queued in one turn of the loop leaves in one write. While the wire is not writable,
+    What is queued in one turn of the loop leaves in one write, or in few. While the wire is not writable,
     frames wait here, at most `MOST_WAITING` bytes of them and never longer than the hub allows;
     past either the socket is closed with a code that says to resume.
     """
@@ -109,7 +109,7 @@ class Connection:
         self.free: asyncio.Event | None = None
 
     def queue(self, frames: bytes) -> None:
-        """Queues frames that must arrive. They leave at the end of the turn."""
+        """Queues frames that must arrive. They leave at the end of the turn at the latest."""
         if not self.out:
             self.on_dirty(self)
         self.out.append(frames)
@@ -137,7 +137,7 @@ class Connection:
         self.on_dirty(self)
 
     def flush(self, now: float) -> None:
-        """Writes what was queued. Called by the hub at the end of the turn."""
+        """Writes what was queued. Called by the hub."""
         if self.corked:
             return
         out = self.out

@@ -45,6 +45,9 @@ K = TypeVar("K")
 
 PING_SECONDS = 25
 
+FEW = 8
+"""Sockets that are written to as soon as something was queued for them."""
+
 
 @dataclass(frozen=True, slots=True)
 class HubLimits:
@@ -74,6 +77,7 @@ class Hub:
         self._added = 0
         self._feeds: dict[ChannelId, Feed] = {}
         self._dirty: list[Connection] = []
+        self._gathering = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._behind: set[Feed] = set()
 
@@ -179,10 +183,24 @@ class Hub:
             connection.close(code, reason)
 
     def dirty(self, connection: Connection) -> None:
-        """Something was queued; it is written when this turn of the loop is over."""
-        if not self._dirty:
+        """Something was queued; it is written when this turn of the loop is over, or earlier."""
+        if not self._dirty and not self._gathering:
             asyncio.get_running_loop().call_soon(self.flush)
         self._dirty.append(connection)
+
+    def gather(self) -> None:
+        """What is queued from here on may be written before the turn is over. The caller owes a
+        `release` before it waits for anything."""
+        self._gathering = True
+
+    def release(self) -> None:
+        """Writes what was queued if that is for few: a signal, or an answer, need not wait for
+        another turn of the loop. What is for many is better written with what follows."""
+        self._gathering = False
+        if len(self._dirty) <= FEW:
+            self.flush()
+        else:
+            asyncio.get_running_loop().call_soon(self.flush)
 
     def flush(self) -> None:
         """Writes everything that was queued."""

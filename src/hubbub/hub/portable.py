@@ -24,6 +24,7 @@ class PortableWriter:
         self.writable = True
         self.closed = False
         self.on_writable: Callable[[], None] | None = None
+        self.on_text: Callable[[str], bool] | None = None
         self._send = send
         self._frames: deque[bytes] = deque()
         self._size = 0

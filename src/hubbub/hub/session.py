@@ -32,7 +32,6 @@ from hubbub.core.commands import (
     Signal,
 )
 from hubbub.core.errors import (
-    AccountGone,
     BadFrame,
     DomainError,
     Forbidden,
@@ -45,6 +44,7 @@ from hubbub.core.events import Departure, Envelope, MessagePosted, claim_of, inb
 from hubbub.core.ids import ChannelRef, Who
 from hubbub.core.limits import TokenBucket
 from hubbub.dialects.base import Refused, Request
+from hubbub.hub.closing import SMALL, TOO_LARGE, close_code, is_goodbye, too_large
 from hubbub.hub.connection import Connection
 from hubbub.hub.feed import size
 from hubbub.hub.frames import frame
@@ -55,11 +55,6 @@ log = logging.getLogger(__name__)
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 MOST_IN_FLIGHT = 64
-MAX_MESSAGE = 256 * 1024
-"""Bytes that one WebSocket message may have."""
-TOO_LARGE = "a message has at most 256 KiB"
-_SMALL = MAX_MESSAGE // 4
-"""Characters that fit in `MAX_MESSAGE`, whatever they are."""
 MOST_RECOVERED = 512 * 1024
 """About how many characters of missed events the answer to `connect` carries in all."""
 EXPIRY_GRACE = 25
@@ -173,18 +168,19 @@ class Session:
         connection = self._connection
         link, dialect = connection.link, connection.dialect
         while True:
+            connection.sink.on_text = self._hear
             event = await receive()
+            connection.sink.on_text = None
             if event["type"] == "websocket.disconnect":
-                if connection.closing or not _is_goodbye(event.get("code", 1006)):
+                if connection.closing or not is_goodbye(event.get("code", 1006)):
                     return Departure.LOST
                 return Departure.DISCONNECTED
             if connection.closing:
                 continue  # whoever was shown the door has no more to say
-            if not self._frames.take(self._hub.clock()):
-                connection.close(1008, "too many frames")
+            if not self._allow(1):
                 return Departure.LOST
             text = event.get("text")
-            if (text is None or len(text) > _SMALL) and too_large(event):
+            if (text is None or len(text) > SMALL) and too_large(event):
                 connection.close(1009, TOO_LARGE)
                 return Departure.LOST
             if text is None:
@@ -192,25 +188,54 @@ class Session:
                 continue
             requests = dialect.decode(text, link)
             more = len(requests) - 1
-            if more > 0 and not self._frames.take(self._hub.clock(), more):
-                connection.close(1008, "too many commands")
+            if more > 0 and not self._allow(more):
                 return Departure.LOST
             for request in requests:
-                if isinstance(request, Refused):
-                    self._refuse(request.error, request.id)
-                    continue
-                if self._in_flight >= MOST_IN_FLIGHT:
+                if self._in_flight >= MOST_IN_FLIGHT and not connection.closing:
                     await self._make_room()
-                if connection.closing:
-                    break
                 self._start(request)
+
+    def _hear(self, text: str) -> bool:
+        """Takes a message without a turn of the loop; False, and nothing done, where the session
+        has to receive it."""
+        connection = self._connection
+        if len(text) > SMALL:
+            return False
+        if connection.closing:
+            return True
+        self._hub.gather()
+        try:
+            requests = connection.dialect.decode(text, connection.link)
+            if self._in_flight + len(requests) > MOST_IN_FLIGHT:
+                return False
+            if self._allow(len(requests) or 1):
+                for request in requests:
+                    self._start(request)
+        except Exception:
+            log.exception("! a socket's session failed")
+            connection.close(1011, "internal error")
+        finally:
+            self._hub.release()
+        return True
+
+    def _allow(self, frames: int) -> bool:
+        """Whether the socket may send so many frames now; else it is closed."""
+        if self._frames.take(self._hub.clock(), frames):
+            return True
+        self._connection.close(1008, "too many frames")
+        return False
 
     async def _make_room(self) -> None:
         self._room = asyncio.Event()
         await self._room.wait()
         self._room = None
 
-    def _start(self, request: Request) -> None:
+    def _start(self, request: Request | Refused) -> None:
+        if isinstance(request, Refused):
+            self._refuse(request.error, request.id)
+            return
+        if self._connection.closing:
+            return
         self._in_flight += 1
         if self._lane is not None:
             self._lane.append(request)
@@ -451,35 +476,3 @@ class Session:
         if who is None:
             raise NotConnected("connect first")
         return who
-
-
-def _is_goodbye(code: int) -> bool:
-    """Whether it is the peer that closed, and on purpose: 1006 is a connection that was cut (stock
-    uvicorn says 1005 for both), 1011 one that no longer answers pings, and the rest of the 1000s
-    mean a failure (RFC 6455 7.4.1)."""
-    return code in (1000, 1001, 1005) or code >= 3000
-
-
-def too_large(event: MutableMapping[str, Any]) -> bool:
-    """Whether a received message is past `MAX_MESSAGE`. Servers other than `hubbub serve` let
-    larger ones pass, unless they are told otherwise."""
-    text = event.get("text")
-    if text is None:
-        return len(event.get("bytes") or b"") > MAX_MESSAGE
-    return len(text) > _SMALL and len(text.encode(errors="surrogatepass")) > MAX_MESSAGE
-
-
-def close_code(error: DomainError) -> int:
-    """The close code with which a socket is refused."""
-    match error:
-        case AccountGone():
-            return 4000
-        case Unauthenticated():
-            return 4001
-        case NotFound():
-            return 4004
-        case TooMany():
-            return 1013
-        case Forbidden():
-            return 4003
-    return 1011

@@ -26,16 +26,21 @@ class FrameWriter:
     say, and goes on when `on_writable` is called. `closed` is true once `writable` can never be so
     again. The connection sets both; the caller reads them and sets `on_writable`.
 
+    Whoever calls `receive` may set `on_text` before: while nothing is there to be received, a text
+    message may then be given to it instead, and it says whether it took it. One it did not take is
+    received as ever, and so is one that it is not asked about. When `receive` returns it is unset.
+
     It is used on the connection's own event loop. It keeps nothing alive once the connection is
     lost, and may be held for as long as one likes.
     """
 
-    __slots__ = ("__weakref__", "_link", "_write", "closed", "on_writable", "writable")
+    __slots__ = ("__weakref__", "_link", "_write", "closed", "on_text", "on_writable", "writable")
 
     def __init__(self, link: Link | None) -> None:
         self.writable = False
         self.closed = link is None
         self.on_writable: Callable[[], None] | None = None
+        self.on_text: Callable[[str], bool] | None = None
         self._link = link
         self._write: Callable[[bytes], object] = _nowhere if link is None else link.transport.write
 
@@ -85,7 +90,7 @@ class FrameWriter:
         """For the connection: nothing may be written from now on."""
         self.writable = False
         self.closed = True
-        self.on_writable = None
+        self.on_writable = self.on_text = None
 
     def release(self) -> None:
         """For the connection: it is lost. Leaves no reference to it."""

@@ -19,11 +19,12 @@ from hubbub.core.ids import Who
 from hubbub.core.limits import TokenBucket
 from hubbub.dialects.base import Dialect, Link
 from hubbub.hub.base import Sink
+from hubbub.hub.closing import TOO_LARGE, close_code, too_large
 from hubbub.hub.connection import Connection
 from hubbub.hub.hub import Hub
 from hubbub.hub.portable import PortableWriter
 from hubbub.hub.server import EXTENSION
-from hubbub.hub.session import TOO_LARGE, Session, SocketLimits, close_code, too_large
+from hubbub.hub.session import Session, SocketLimits
 from hubbub.services.accounts import AccountService
 from hubbub.storage.base import Account
 from hubbub.web.doors import Door, route
