@@ -54,9 +54,9 @@ class Subscription:
 class Connection:
     """A socket with its bounded outbox.
 
-    What is queued in one turn of the loop leaves in one write, or in few. While the wire is not writable,
-    frames wait here, at most `MOST_WAITING` bytes of them and never longer than the hub allows;
-    past either the socket is closed with a code that says to resume.
+    What is queued in one turn of the loop leaves in one write, or in few. While the wire is not
+    writable, frames wait here, at most `MOST_WAITING` bytes of them and never longer than the hub
+    allows; past either the socket is closed with a code that says to resume.
     """
 
     __slots__ = (
