@@ -48,7 +48,7 @@ def test_everything_has_a_default() -> None:
     assert settings.login_failures == 5
     assert not settings.compression
     assert (settings.log_level, settings.log_format) == ("info", None)
-    assert settings.limits == Limits(50, 200, 500, 50, 200)
+    assert settings.limits == Limits(50, 200, 500, 50, 200, 60, 200)
 
 
 def test_settings_stay_as_they_are() -> None:
@@ -92,6 +92,8 @@ def test_every_setting_can_be_given_by_its_prefixed_name(monkeypatch: pytest.Mon
         "FRAME_RATE": "3",
         "SOCKETS_PER_USER": "4",
         "SOCKETS_PER_ADDRESS": "0",
+        "MEETING_RATE": "5",
+        "MEETINGS_PER_USER": "6",
         "LOGIN_FAILURES": "6",
         "COMPRESSION": "1",
         "LOG_LEVEL": "DEBUG",
@@ -106,7 +108,7 @@ def test_every_setting_can_be_given_by_its_prefixed_name(monkeypatch: pytest.Mon
     assert all(getattr(settings, name) != f.default for name, f in fields.items())
     assert settings.origins == ("https://a.example", "http://b.example:8080")
     assert settings.forwarded_allow_ips == ("10.0.0.1", "192.168.0.0/16")
-    assert settings.limits == Limits(1, 2, 3, 4, 0)
+    assert settings.limits == Limits(1, 2, 3, 4, 0, 5, 6)
     assert settings.database == Path("/srv/chat.db")
     assert settings.secret() == GOOD_SECRET
 
@@ -220,6 +222,8 @@ def test_a_misspelt_name_is_pointed_out(
         ({"frame_rate": 1.5}, "HUBBUB_FRAME_RATE"),
         ({"sockets_per_user": -1}, "HUBBUB_SOCKETS_PER_USER"),
         ({"sockets_per_address": "x"}, "HUBBUB_SOCKETS_PER_ADDRESS"),
+        ({"meeting_rate": -1}, "HUBBUB_MEETING_RATE"),
+        ({"meetings_per_user": "x"}, "HUBBUB_MEETINGS_PER_USER"),
         ({"login_failures": "few"}, "HUBBUB_LOGIN_FAILURES"),
         ({"compression": "perhaps"}, "HUBBUB_COMPRESSION"),
         ({"sqlite_synchronous": "OFF"}, "HUBBUB_SQLITE_SYNCHRONOUS"),
@@ -393,14 +397,15 @@ def test_a_folder_that_cannot_be_made_refuses_to_start(folder: Path) -> None:
 
 
 def test_development_mode_allows_ten_times_the_rates() -> None:
-    assert Settings(open="loopback").limits == Limits(500, 2000, 5000, 50, 0)
-    assert Settings(open="force").limits == Limits(50, 200, 500, 50, 200)
+    assert Settings(open="loopback").limits == Limits(500, 2000, 5000, 50, 0, 600, 0)
+    assert Settings(open="force").limits == Limits(50, 200, 500, 50, 200, 60, 200)
     assert Settings(open="loopback", sockets_per_address=3).limits.sockets_per_address == 3
+    assert Settings(open="loopback", meetings_per_user=3).limits.meetings_per_user == 3
 
 
 def test_no_limit_stays_no_limit() -> None:
     settings = Settings(open="loopback", message_rate=0, message_burst=0, frame_rate=0)
-    assert settings.limits == Limits(0, 0, 0, 50, 0)
+    assert settings.limits == Limits(0, 0, 0, 50, 0, 600, 0)
 
 
 @pytest.mark.parametrize(

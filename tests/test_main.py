@@ -1,10 +1,12 @@
 """What runs beside the requests."""
 
 import asyncio
+from typing import Any, NoReturn
 
 import pytest
 
 from hubbub import main
+from hubbub.core.errors import Conflict
 
 
 async def test_what_fails_once_is_done_again_and_stops_nothing_else(
@@ -30,3 +32,19 @@ async def test_what_fails_once_is_done_again_and_stops_nothing_else(
     await ticking
     assert done[:4] == ["failed", "worked"] * 2
     assert "a mistake" in caplog.text
+
+
+async def test_a_sample_name_that_is_somebody_elses_keeps_no_server_from_starting(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Taken:
+        async def ensure_sample_accounts(self, *names: object) -> NoReturn:
+            raise Conflict("this username is taken", "username_taken")
+
+    accounts, untouched = Taken(), object()
+    await main._add_samples(*_as_any(accounts, untouched))
+    assert "no sample data" in caplog.text
+
+
+def _as_any(*values: object) -> tuple[Any, ...]:
+    return values

@@ -58,13 +58,16 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one client may do. 0 means no limit. Rates are per second."""
+    """What one client may do. 0 means no limit. Rates are per second, `meeting_rate` is per
+    minute."""
 
     message_rate: int
     message_burst: int
     frame_rate: int
     sockets_per_user: int
     sockets_per_address: int
+    meeting_rate: int
+    meetings_per_user: int
 
 
 def _setting(default: Any, must: str, **constraints: Any) -> Any:
@@ -138,6 +141,8 @@ class Settings(BaseSettings):
     frame_rate: int = _setting(500, _COUNT, ge=0)
     sockets_per_user: int = _setting(50, _COUNT, ge=0)
     sockets_per_address: int | None = _setting(None, _COUNT, ge=0)
+    meeting_rate: int = _setting(60, _COUNT, ge=0)
+    meetings_per_user: int | None = _setting(None, _COUNT, ge=0)
     login_failures: int = _setting(5, _COUNT, ge=0)
     compression: bool = _setting(False, "true or false")
     log_level: Literal["debug", "info", "warning", "error", "critical"] = _setting(
@@ -205,18 +210,23 @@ class Settings(BaseSettings):
 
     @property
     def limits(self) -> Limits:
-        """The limits that hold in this mode: development mode allows ten times the rates, and any
-        number of sockets per address unless told otherwise."""
+        """The limits that hold in this mode: development mode allows ten times the rates and,
+        unless told otherwise, any number of sockets per address and of meetings."""
         factor = DEV_FACTOR if self.dev else 1
         per_address = self.sockets_per_address
         if per_address is None:
             per_address = 0 if self.dev else 200
+        meetings = self.meetings_per_user
+        if meetings is None:
+            meetings = 0 if self.dev else 200
         return Limits(
             message_rate=self.message_rate * factor,
             message_burst=self.message_burst * factor,
             frame_rate=self.frame_rate * factor,
             sockets_per_user=self.sockets_per_user,
             sockets_per_address=per_address,
+            meeting_rate=self.meeting_rate * factor,
+            meetings_per_user=meetings,
         )
 
     @property

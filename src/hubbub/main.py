@@ -19,6 +19,7 @@ from hubbub.bus.memory import MemoryBus
 from hubbub.config import DEV_FACTOR, Settings
 from hubbub.core.channels import Kind
 from hubbub.core.commands import CreateChannel, JoinChannel
+from hubbub.core.errors import Conflict
 from hubbub.core.ids import ChannelId, Who
 from hubbub.core.limits import Rates
 from hubbub.dialects.base import Dialect
@@ -42,7 +43,7 @@ from hubbub.services.direct import Direct
 from hubbub.services.dispatch import Dispatch
 from hubbub.services.external import ExternalPeople, Keys, SharedKeys
 from hubbub.services.jwks import PublishedKeys
-from hubbub.services.meetings import Meetings
+from hubbub.services.meetings import MeetingLimits, Meetings
 from hubbub.services.peerjs import PeerJs
 from hubbub.services.presence import Presence
 from hubbub.services.signup import Signup
@@ -118,7 +119,7 @@ class Hubbub:
             calls = Calls(bus, Rates(limits.message_rate, limits.message_burst), time.monotonic)
             meetings = Meetings(
                 storage,
-                Rates(limits.message_rate, limits.message_burst),
+                MeetingLimits(limits.meeting_rate, limits.meetings_per_user),
                 lambda channel: hub.occupied(channel),
                 time.monotonic,
                 time.time,
@@ -134,6 +135,7 @@ class Hubbub:
             peerjs = PeerJs(
                 bus,
                 lambda address, reason: hub.addresses.evict(address, reason),
+                None if settings.dev else accounts.account_by_handle,
                 Rates(limits.message_rate, limits.message_burst),
                 time.monotonic,
             )
@@ -180,12 +182,12 @@ class Hubbub:
             passwords,
             login_failures=settings.login_failures,
             refresh_days=settings.refresh_token_days,
-            external=self._external(storage),
+            external=self._external(storage, bus),
             clock=time.time,
             monotonic=time.monotonic,
         )
 
-    def _external(self, storage: Storage) -> ExternalPeople | None:
+    def _external(self, storage: Storage, bus: MemoryBus) -> ExternalPeople | None:
         settings = self.settings
         keys: Keys
         known: Sequence[str] = PUBLIC_ALGORITHMS
@@ -205,7 +207,7 @@ class Hubbub:
             settings.jwt_role_claim,
             settings.jwt_admin_role,
         )
-        return ExternalPeople(storage, rules, keys, time.monotonic)
+        return ExternalPeople(storage, bus, rules, keys, time.monotonic)
 
     def _signup(
         self, storage: Storage, accounts: AccountService
@@ -310,7 +312,11 @@ async def _tick(*ticks: Callable[[], None]) -> None:
 
 async def _add_samples(accounts: AccountService, chat: Chat) -> None:
     """What the documents' examples expect to find, in development mode."""
-    first, second = await accounts.ensure_sample_accounts(SAMPLE_NAMES, SAMPLE_PASSWORD)
+    try:
+        first, second = await accounts.ensure_sample_accounts(SAMPLE_NAMES, SAMPLE_PASSWORD)
+    except Conflict:
+        log.warning("! no sample data: somebody else goes by the name of a sample account")
+        return
     people = [Who(account.id, account.username) for account in (first, second)]
     if not await chat.exists(SAMPLE_CONVERSATION):
         sample = CreateChannel(Kind.CONVERSATION, "Sample conversation", members=(second.id,))

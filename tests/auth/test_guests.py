@@ -1,6 +1,8 @@
 """People without an account, and what makes one of them the same person again."""
 
-from hubbub.auth.guests import named_guest, new_guest, secret_guest
+import pytest
+
+from hubbub.auth.guests import may_go_by, named_guest, new_guest, secret_guest
 from hubbub.core.ids import MAX_INTEGER
 
 
@@ -25,3 +27,13 @@ def test_a_secret_shows_neither_in_the_name_nor_in_what_anybody_could_compute() 
     guest = secret_guest("k3x9q")
     assert "k3x9q" not in guest.name
     assert guest.id != named_guest("k3x9q").id
+
+
+@pytest.mark.parametrize("name", ["carol ", "\u3000carol", "\u00a8", "guest-1", "\uff27UEST-1"])
+def test_a_name_that_looks_like_another_is_no_guests(name: str) -> None:
+    assert not may_go_by(name)
+
+
+@pytest.mark.parametrize("name", ["carol", "7", "a b", "sender_id", "guest", "x" * 255])
+def test_most_names_are_a_guests(name: str) -> None:
+    assert may_go_by(name)

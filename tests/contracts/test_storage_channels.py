@@ -64,6 +64,32 @@ async def test_only_rooms_can_be_public(
     assert (await stored.channel(alice, kind=kind, private=asked)).private is private
 
 
+async def test_a_room_is_marked_for_guests_and_unmarked_again(stored: Stored) -> None:
+    [alice], guest = await stored.people("alice"), stranger(1)
+    room = await stored.storage.create(alice, CreateChannel(Kind.ROOM, "General", guests=True))
+    assert (room.guests, room.private) == (True, False)
+    assert await stored.storage.authorize_read(guest, room.id) == room
+    good([await stored.post(guest, room)])
+    [change] = await stored.storage.change(alice, EditChannel(room.id, guests=False))
+    assert change == ChannelChanged(room.id, "General", "", False, False, 1_795_257_000_123)
+    assert await refusal(stored.storage.authorize_read(guest, room.id)) == "guests_not_allowed"
+    assert codes([await stored.post(guest, room)]) == ["guests_not_allowed"]
+    [change] = await stored.storage.change(alice, EditChannel(room.id, guests=True))
+    assert change == ChannelChanged(room.id, "General", "", False, True, 1_795_257_000_123)
+    good([await stored.post(guest, room)])
+    assert (await stored.log(alice, room))[-2].event == change
+
+
+@pytest.mark.parametrize(("kind", "private"), [(Kind.ROOM, True), (Kind.CONVERSATION, False)])
+async def test_nothing_private_is_made_for_guests(
+    stored: Stored, kind: Kind, private: bool
+) -> None:
+    [alice] = await stored.people("alice")
+    command = CreateChannel(kind, "General", private=private, guests=True)
+    assert await refusal(stored.storage.create(alice, command)) == "private_guests"
+    assert await stored.storage.views(alice, joined=False) == []
+
+
 async def test_a_channel_with_nobody_for_a_member_is_not_made(stored: Stored) -> None:
     [alice] = await stored.people("alice")
     command = CreateChannel(Kind.ROOM, "General", members=(UserId(99),))
@@ -156,7 +182,10 @@ async def test_every_change_is_stored_as_it_was_told(stored: Stored, kind: Kind)
     changes: list[tuple[ChannelChange, object]] = [
         (AddMember(place.id, bob.id), MemberJoined(place.id, him, Role.MEMBER, me, at)),
         (SetRole(place.id, bob.id, Role.OWNER), MemberChanged(place.id, him, Role.OWNER, at)),
-        (EditChannel(place.id, "É\"'", "\\n"), ChannelChanged(place.id, "É\"'", "\\n", True, at)),
+        (
+            EditChannel(place.id, "É\"'", "\\n"),
+            ChannelChanged(place.id, "É\"'", "\\n", True, False, at),
+        ),
         (RemoveMember(place.id, bob.id), MemberLeft(place.id, him, me, at)),
         (LeaveChannel(place.key), MemberLeft(place.id, me, None, at)),
     ]

@@ -1,11 +1,12 @@
 """People of an external issuer: one account each, found again by issuer and subject alone."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from hubbub.core.errors import Conflict
-from hubbub.storage.base import Account
+from hubbub.storage.base import Account, Session
 from tests.contracts.stored import Stored, codes
 
 ISSUER = "https://issuer.example"
@@ -13,7 +14,8 @@ OTHER = "https://other.example"
 
 
 async def ensure(stored: Stored, subject: str, *names: str, issuer: str = ISSUER) -> Account:
-    return await stored.storage.external_account(issuer, subject, names)
+    account, _ = await stored.storage.external_account(issuer, subject, names)
+    return account
 
 
 async def test_an_account_is_made_and_kept_as_it_was_made(stored: Stored) -> None:
@@ -62,7 +64,7 @@ async def test_many_first_sights_at_once_make_one_account(stored: Stored) -> Non
         ]
     found = await asyncio.gather(*asked)
     assert codes(found) == ["ok"] * 20
-    assert {account.username for account in found} == {"name-0"}
+    assert {account.username for account, _ in found} == {"name-0"}
 
 
 async def test_people_of_nobody_have_no_issuer(stored: Stored) -> None:
@@ -74,13 +76,63 @@ async def test_a_handle_is_a_subject_before_it_is_a_username(stored: Stored) -> 
     bob = await stored.storage.add_account("Bob", "hash", None)
     alice = await ensure(stored, "Bob", "alice")
     other = await ensure(stored, "bob", "carol", issuer=OTHER)
-    by_handle = stored.storage.account_by_handle
-    assert await by_handle("Bob", ISSUER) == alice
-    assert await by_handle("bob", ISSUER) == bob, "a username is found whatever its case"
-    assert await by_handle("bob", OTHER) == other
-    assert await by_handle("Bob", None) == bob
-    assert await by_handle("Alice", ISSUER) == alice
-    assert await by_handle("nobody", ISSUER) is None
+    found = [
+        None if account is None else account.id
+        for handle, issuer in (
+            ("Bob", ISSUER), ("bob", ISSUER), ("bob", OTHER), ("Bob", None), ("Alice", ISSUER),
+            ("nobody", ISSUER), ("hubbub:Bob", ISSUER), ("hubbub:Bob", None), ("hubbub:bob", None),
+        )
+        for account in [await stored.storage.account_by_handle(handle, issuer)]
+    ]  # fmt: skip
+    # A username is found whatever its case, a subject to the letter.
+    assert found == [alice.id, bob.id, other.id, bob.id, alice.id, None, bob.id, bob.id, None]
+
+
+async def test_a_subject_is_nobody_elses_username(stored: Stored) -> None:
+    await ensure(stored, "boss", "alice")
+    with pytest.raises(Conflict) as refused:
+        await stored.storage.add_account("boss", "hash", None)
+    assert refused.value.code == "username_taken"
+    assert await stored.storage.account("boss") is None
+    made = await ensure(stored, "u-2", "boss", "boss-2", issuer=OTHER)
+    assert made.username == "boss-2"
+    assert (await ensure(stored, "carol", "carol")).username == "carol"
+
+
+async def test_an_account_called_like_a_new_subject_gets_one_that_is_nobodys(
+    stored: Stored,
+) -> None:
+    bob = await stored.storage.add_account("bob", "hash", None)
+    await stored.storage.add_account("Dan", "hash", None)
+    login = Session("login", bob.id, 0, 2**52, False)
+    await stored.storage.open_session(login, "digest")
+    made, displaced = await stored.storage.external_account(ISSUER, "bob", ["boss"])
+    assert displaced == bob.id
+    assert (await stored.storage.external_account(ISSUER, "bob", ["boss"])) == (made, None)
+    assert (await stored.storage.external_account(ISSUER, "dan", ["x"]))[1] is None
+    assert (await stored.storage.external_account(OTHER, "boss", ["y"]))[1] is None
+    await stored.reopen()
+    moved = await stored.storage.account("bob")
+    assert moved == replace(bob, subject="hubbub:bob")
+    assert await stored.storage.session("login") == (login, moved)
+    with pytest.raises(Conflict):
+        await stored.storage.add_account("hubbub:bob", "hash", None)
+    # And again, should the issuer know somebody by that.
+    _, displaced = await stored.storage.external_account(ISSUER, "hubbub:bob", ["z"])
+    assert displaced == bob.id
+    again = await stored.storage.account("bob")
+    assert again is not None
+    assert again.subject not in (None, "bob", "hubbub:bob")
+
+
+async def test_what_somebody_is_called_is_no_username_that_is_there(stored: Stored) -> None:
+    await stored.storage.add_account("bob", "hash", None)
+    await stored.storage.add_account("HUBBUB:BOB", "hash", None)
+    await ensure(stored, "bob", "boss")
+    moved = await stored.storage.account("bob")
+    assert moved is not None
+    assert moved.subject is not None
+    assert moved.subject.startswith("hubbub:bob:")
 
 
 async def test_digits_are_a_subject_and_never_an_accounts_id(stored: Stored) -> None:

@@ -31,6 +31,12 @@ async def test_a_key_leads_to_the_channel_that_has_it_whatever_it_is(stored: Sto
     assert [m.id for m in await stored.storage.meetings()] == [first.id]
 
 
+async def test_the_newest_meetings_are_read_oldest_first(stored: Stored) -> None:
+    ids = [(await stored.storage.open_meeting(None, None)).id for _ in range(4)]
+    assert [m.id for m in await stored.storage.meetings()] == ids
+    assert [m.id for m in await stored.storage.meetings(2)] == ids[2:]
+
+
 async def test_digits_as_a_key_are_nobodys_id(stored: Stored) -> None:
     [alice] = await stored.people("alice")
     room = await stored.channel(alice, kind=Kind.CONVERSATION)

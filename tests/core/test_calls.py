@@ -1,6 +1,9 @@
 """Who is in a call: peers come once and go once, and are found by what they are called."""
 
+import pytest
+
 from hubbub.core.calls import Call
+from hubbub.core.errors import Forbidden
 from hubbub.core.events import PeerJoined, PeerLeft
 from hubbub.core.ids import ChannelId, Person, UserId
 from hubbub.core.limits import TokenBucket
@@ -47,14 +50,72 @@ def test_going_without_having_come_changes_nothing() -> None:
     assert made.everybody() == [ALICE]
 
 
-def test_a_subject_wins_over_an_equal_username_and_by_name_the_username_counts() -> None:
-    made, external = call(), person(3, "bob-2", subject="bob")
+@pytest.mark.parametrize(
+    ("there", "newcomer"),
+    [
+        (connection("5f2c-v"), person(-7, "5f2c-v")),
+        (connection("5f2c-v"), person(-7, "5F2C-V")),
+        (connection("5f2c-v"), person(7, "somebody", subject="5f2c-v")),
+        (BOB, person(3, "bob-2", subject="bob")),
+        (person(3, "bob-2", subject="bob"), BOB),
+        (BOB, person(-3, "Bob")),
+    ],
+)
+def test_nobody_comes_into_a_call_under_what_somebody_else_in_it_is_called(
+    there: Peer, newcomer: Peer
+) -> None:
+    made = call()
+    made.join(there, "there")
+    with pytest.raises(Forbidden) as refused:
+        made.join(newcomer, "newcomer")
+    assert refused.value.code == "peer_name_taken"
+    assert made.everybody() == [there]
+    assert made.leave(newcomer.key, "newcomer") is None
+    made.leave(there.key, "there")
+    assert made.join(newcomer, "newcomer") is not None
+
+
+def test_who_has_a_subject_and_who_has_a_username_like_it_may_both_be_called_by_their_own() -> None:
+    # No protocol calls both by the same word: some say subjects, some say usernames.
+    made = call()
+    first, second = person(1, "zed", subject="carol"), person(2, "carol", subject="77")
+    made.join(first, "1")
+    assert made.join(second, "2") is not None
+    assert made.find("carol") == first
+    assert made.find("carol", by_name=True) == second
+
+
+def test_a_user_who_was_renamed_comes_with_a_second_socket_and_is_who_they_were() -> None:
+    made = call()
+    made.join(ALICE, "a1")
+    assert made.join(person(1, "alicia"), "a2") is None
+    assert made.everybody() == [ALICE]
+
+
+def test_a_subject_is_meant_by_id_and_by_name_the_username_counts() -> None:
+    made, external = call(), person(3, "bob-2", subject="77")
     made.join(BOB, "b")
     made.join(external, "e")
-    assert made.find("bob") == external
-    assert made.find("bob", by_name=True) == BOB
+    assert made.find("77") == external
     assert made.find("bob-2", by_name=True) == external
     assert made.find("bob-2") is None
+    assert made.find("77", by_name=True) is None
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_usernames_are_found_whatever_their_case_and_subjects_and_ids_are_not(
+    by_name: bool,
+) -> None:
+    made = call()
+    external, device = person(3, "Ext-3", subject="Bob"), connection("c1")
+    for one in (ALICE, BOB, external, device):
+        made.join(one, one.key)
+    assert made.find("Alice", by_name=by_name) == ALICE
+    assert made.find("bob", by_name=by_name) == BOB
+    assert made.find("Bob", by_name=by_name) == (BOB if by_name else external)
+    assert made.find("BOB", by_name=by_name) == BOB
+    assert made.find("ext-3", by_name=by_name) == (external if by_name else None)
+    assert made.find("C1", by_name=by_name) is None
 
 
 def test_whoever_leaves_takes_the_rates_of_their_pairs_along() -> None:

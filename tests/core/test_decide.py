@@ -143,7 +143,7 @@ def test_a_change_has_the_outcome_the_table_says(
     if expected in REFUSALS:
         assert refusal(standing, who, COMMANDS[command]) == REFUSALS[expected]
     elif expected == "edited":
-        changed = ChannelChanged(ID, "Lounge", "", where.private, NOW)
+        changed = ChannelChanged(ID, "Lounge", "", where.private, where.guests, NOW)
         assert ask(standing, who, COMMANDS[command]) == [changed]
     else:
         assert ask(standing, who, COMMANDS[command]) == OUTCOMES[expected]
@@ -257,14 +257,20 @@ def test_otherwise_nobody_rises_when_somebody_leaves(
         (EditChannel(1, name="General"), None),
         (EditChannel(1, name="  General\n"), None),
         (EditChannel(1, "General", "", False), None),
-        (EditChannel(1, name=" Lounge "), ("Lounge", "", False)),
-        (EditChannel(1, description=" For all. "), ("General", "For all.", False)),
-        (EditChannel(1, private=True), ("General", "", True)),
-        (EditChannel(1, "n" * MAX_NAME, "d" * MAX_DESCRIPTION), ("n" * 100, "d" * 1000, False)),
+        (EditChannel(1, name=" Lounge "), ("Lounge", "", False, False)),
+        (EditChannel(1, description=" For all. "), ("General", "For all.", False, False)),
+        (EditChannel(1, private=True), ("General", "", True, False)),
+        (EditChannel(1, private=True, guests=False), ("General", "", True, False)),
+        (EditChannel(1, guests=True), ("General", "", False, True)),
+        (EditChannel(1, guests=False), None),
+        (
+            EditChannel(1, "n" * MAX_NAME, "d" * MAX_DESCRIPTION),
+            ("n" * 100, "d" * 1000, False, False),
+        ),
     ],
 )
 def test_an_edit_changes_what_it_names(
-    edit: EditChannel, expected: tuple[str, str, bool] | None
+    edit: EditChannel, expected: tuple[str, str, bool, bool] | None
 ) -> None:
     changed = [] if expected is None else [ChannelChanged(ID, *expected, NOW)]
     assert ask(state(OWNER), ALICE, edit) == changed
@@ -289,16 +295,44 @@ def test_a_description_can_be_taken_away() -> None:
     described = replace(PLACES["public room"], description="For all.")
     edit = EditChannel(1, description="")
     assert ask(state(OWNER, place=described), ALICE, edit) == [
-        ChannelChanged(ID, "General", "", False, NOW)
+        ChannelChanged(ID, "General", "", False, False, NOW)
     ]
 
 
 def test_a_room_becomes_private_and_public_again_but_a_conversation_never_public() -> None:
     public = EditChannel(1, private=False)
     private_room = state(OWNER, place=PLACES["private room"])
-    assert ask(private_room, ALICE, public) == [ChannelChanged(ID, "General", "", False, NOW)]
+    assert ask(private_room, ALICE, public) == [
+        ChannelChanged(ID, "General", "", False, False, NOW)
+    ]
     conversation = state(OWNER, place=PLACES["conversation"])
     assert refusal(conversation, ALICE, public) == "always_private"
+
+
+def test_a_room_for_guests_keeps_them_until_it_is_said_otherwise() -> None:
+    welcoming = state(OWNER, place=PLACES["guests room"])
+    assert ask(welcoming, ALICE, EditChannel(1, name="Lounge")) == [
+        ChannelChanged(ID, "Lounge", "", False, True, NOW)
+    ]
+    assert ask(welcoming, ALICE, EditChannel(1, guests=False)) == [
+        ChannelChanged(ID, "General", "", False, False, NOW)
+    ]
+    assert ask(welcoming, ALICE, EditChannel(1, private=True, guests=False)) == [
+        ChannelChanged(ID, "General", "", True, False, NOW)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("where", "edit"),
+    [
+        ("public room", EditChannel(1, private=True, guests=True)),
+        ("private room", EditChannel(1, guests=True)),
+        ("guests room", EditChannel(1, private=True)),
+        ("conversation", EditChannel(1, guests=True)),
+    ],
+)
+def test_nothing_is_private_and_for_guests(where: str, edit: EditChannel) -> None:
+    assert refusal(state(OWNER, place=PLACES[where]), ALICE, edit) == "private_guests"
 
 
 def test_whoever_is_first_to_join_an_abandoned_room_owns_it() -> None:
@@ -349,8 +383,8 @@ class Log:
             case MemberChanged(user=user, role=role):
                 assert self.members[user.id].role is not role, "changed into the same"
                 self.members[user.id] = replace(self.members[user.id], role=role)
-            case ChannelChanged(private=private):
-                self.place = replace(self.place, private=private)
+            case ChannelChanged(private=private, guests=guests):
+                self.place = replace(self.place, private=private, guests=guests)
 
     def owners(self) -> int:
         return sum(m.role is OWNER for m in self.members.values())
@@ -364,7 +398,7 @@ changes = st.one_of(
     st.builds(AddMember, st.just(1), ids),
     st.builds(RemoveMember, st.just(1), ids),
     st.builds(SetRole, st.just(1), ids, st.sampled_from(Role)),
-    st.builds(EditChannel, st.just(1), private=st.booleans()),
+    st.builds(EditChannel, st.just(1), private=st.booleans(), guests=st.booleans()),
 )
 
 

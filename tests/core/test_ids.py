@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubbub.core.ids import MAX_INTEGER, RESERVED_KEYS, UserId, Who, parse_ref, valid_key
+from hubbub.core.ids import (
+    MAX_INTEGER,
+    RESERVED_KEYS,
+    ChannelId,
+    UserId,
+    Who,
+    parse_ref,
+    path_name,
+    valid_key,
+)
 
 ALLOWED = string.ascii_letters + string.digits + "._~-"
 pure = settings(deadline=None, derandomize=True)
@@ -52,6 +61,17 @@ def test_every_id_reads_back(id: int) -> None:
 def test_a_name_is_an_id_in_range_or_itself(text: str) -> None:
     ref = parse_ref(text)
     assert ref == text if isinstance(ref, str) else 0 <= ref <= MAX_INTEGER
+
+
+@pure
+@given(
+    st.integers(1, MAX_INTEGER),
+    st.one_of(st.text(ALLOWED, min_size=1), st.integers(0).map(str), st.just("007")),
+)
+def test_the_name_of_a_channel_reads_back_as_its_key_or_else_its_id(id: int, key: str) -> None:
+    name = path_name(ChannelId(id), key)
+    assert parse_ref(name) in (id, key)
+    assert (name == key) is (not key.isdigit() or str(id) == key)
 
 
 @pure

@@ -47,6 +47,18 @@ def test_no_stretch_of_time_has_more_than_a_burst_and_its_rate(
             assert last <= burst + rate * (end - start)
 
 
+def test_asking_what_a_bucket_has_takes_nothing_and_says_how_long_to_wait() -> None:
+    bucket = TokenBucket(2, 5, T)
+    for _ in range(3):
+        assert bucket.has(T, 5)
+        assert not bucket.has(T, 6)
+    assert bucket.take(T, 5)
+    assert not bucket.has(T)
+    assert (bucket.wait(), bucket.wait(5)) == (1, 3)
+    assert bucket.has(T + 2.5, 5)
+    assert TokenBucket(0, 5, T).has(T, 100)
+
+
 @pure
 @given(st.sampled_from([0.25, 0.4, 0.3, 1, 3, 50]), some, pauses)
 def test_whoever_waits_as_long_as_told_is_allowed(

@@ -109,9 +109,9 @@ TABLE: dict[str, Row] = {
         None,
     ),
     "the channel changed": (
-        ChannelChanged(ROOM, "General", "", True, AT),
+        ChannelChanged(ROOM, "General", "", True, False, AT),
         b'{"type":"channel_changed","channel":5,"seq":14,"name":"General","description":"",'
-        b'"private":true,"created_at":"2026-11-21T10:30:00.123Z"}',
+        b'"private":true,"guests":false,"created_at":"2026-11-21T10:30:00.123Z"}',
         None,
         None,
     ),

@@ -43,7 +43,7 @@ PHRASES: dict[str, str] = {
     "a member joined": _MEMBERSHIP,
     "a member left": _MEMBERSHIP,
     "a member has another role": _MEMBERSHIP,
-    "the channel changed": r"name, description or privacy changed",
+    "the channel changed": r"settings changed",
     "somebody came": _PRESENCE,
     "somebody left": _PRESENCE,
     "somebody types": r"somebody types",

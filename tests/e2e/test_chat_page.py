@@ -389,3 +389,27 @@ async def test_only_a_development_server_fills_in_the_sample_user(meet: Meet) ->
         await expect(
             carol.page.get_by_role("heading", name="There is no conversation 1")
         ).to_be_visible()
+
+
+async def test_a_newcomer_makes_an_account_and_is_logged_in(dev_server: Server, meet: Meet) -> None:
+    nina = await meet(dev_server, "nina")
+    await nina.page.wait_for_load_state("networkidle")
+    await nina.page.get_by_role("button", name="Create an account").click()
+    await nina.page.get_by_label("Username").fill("nina")
+    await nina.page.get_by_label("Password").fill(PASSWORD)
+    await nina.page.get_by_role("button", name="Create account & connect").click()
+    await expect(
+        nina.page.get_by_text("nina is not a participant of conversation 1.")
+    ).to_be_visible()
+    assert nina.complaints == []
+
+
+async def test_where_administrators_make_the_accounts_it_is_said(meet: Meet) -> None:
+    async with running_server(env={"HUBBUB_REGISTRATION": "closed"}) as server:
+        nina = await meet(server, "nina")
+        await nina.page.get_by_role("button", name="Create an account").click()
+        await nina.page.get_by_label("Username").fill("nina")
+        await nina.page.get_by_label("Password").fill(PASSWORD)
+        await nina.page.get_by_role("button", name="Create account & connect").click()
+        words = nina.page.get_by_text("Accounts are made by the administrators here.")
+        await expect(words).to_be_visible()

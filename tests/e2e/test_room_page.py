@@ -1,5 +1,6 @@
 """The page of a meeting (002): people see and hear one another, and read what goes wrong."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -22,7 +23,7 @@ CAMERA = [
     "--disable-features=WebRtcHideLocalIpsWithMdns",
     "--allow-loopback-in-peer-connection",
 ]
-OVER = "This meeting is over"
+UNKNOWN = "There is no such meeting"
 
 _REMEMBER_CONNECTIONS = """
     globalThis.calls = [];
@@ -61,11 +62,18 @@ class Visitor:
         self.page = page
         self.complaints = listen_for_complaints(page)
         self.others = page.locator(".tile:not(.own)")
+        self.names = self.others.locator(".name")
         self.status = page.locator("#status-text")
 
     async def presses(self, name: str) -> None:
         """Presses the button of this name."""
         await self.page.get_by_role("button", name=name, exact=True).click()
+
+    async def joins(self, name: str = "") -> "Visitor":
+        """Gives a name to the page of a meeting, and goes in."""
+        await self.page.get_by_label("Your name").fill(name)
+        await self.presses("Join")
+        return self
 
     async def reads(self, title: str) -> None:
         """Waits for the words that stand where the meeting was."""
@@ -144,11 +152,18 @@ async def test_two_people_see_and_hear_one_another_until_one_leaves(
 ) -> None:
     address = await new_meeting(dev_server)
     one = await visit(address)
+    await expect(one.page.get_by_text("Nobody is there yet.")).to_be_visible()
+    await one.joins("Ann")
     await expect(one.status).to_have_text("Waiting for others")
     await expect(one.page.get_by_role("textbox", name="Link to this meeting")).to_have_value(
         address
     )
     other = await visit(address)
+    await expect(other.page.get_by_text("One person is there.")).to_be_visible()
+    await other.joins("Bob")
+    await expect(one.page.get_by_text("Bob joined.")).to_be_visible()
+    await expect(one.names).to_have_text("Bob")
+    await expect(other.names).to_have_text("Ann")
     for person in (one, other):
         await expect(person.status).to_have_text("2 people")
         await person.sees(person.others)
@@ -169,11 +184,11 @@ async def test_two_people_see_and_hear_one_another_until_one_leaves(
     await other.presses("Leave")
     await other.reads("You left the meeting")
     await expect(one.others).to_have_count(0)
-    await expect(
-        one.page.get_by_text("Guest 1 left. You are alone in the meeting.")
-    ).to_be_visible()
+    await expect(one.page.get_by_text("Bob left. You are alone in the meeting.")).to_be_visible()
     await other.presses("Join again")
     await one.sees(one.others)
+    await other.page.reload()
+    await expect(one.names).to_have_text("Bob")
     assert one.complaints == other.complaints == []
 
 
@@ -185,10 +200,10 @@ async def test_a_fifth_person_is_told_that_the_meeting_is_full(
     quiet = "delete Navigator.prototype.mediaDevices;"
     people = []
     for number in range(1, 5):
-        people.append(await visit(address, quiet))
+        people.append(await (await visit(address, quiet)).joins())
         for person in people[1:]:
             await expect(person.status).to_have_text(f"{number} people")
-    fifth = await visit(address, quiet)
+    fifth = await (await visit(address, quiet)).joins()
     await fifth.reads("This meeting is full")
     for person in people:
         await expect(person.status).to_have_text("4 people")
@@ -196,7 +211,7 @@ async def test_a_fifth_person_is_told_that_the_meeting_is_full(
 
 async def test_a_restart_of_the_server_is_waited_for(visit: Visit) -> None:
     async with running_server(dev=True) as server:
-        one = await visit(await new_meeting(server))
+        one = await (await visit(await new_meeting(server))).joins()
         await expect(one.status).to_have_text("Waiting for others")
         await server.stop()
         await expect(one.status).to_have_text(re.compile("^Reconnecting"))
@@ -205,17 +220,88 @@ async def test_a_restart_of_the_server_is_waited_for(visit: Visit) -> None:
         await expect(one.page.get_by_text("The server is restarting.")).to_be_hidden()
 
 
-async def test_a_meeting_that_is_over_leads_to_a_new_one(dev_server: Server, visit: Visit) -> None:
-    someone = await visit(f"{dev_server.url}/room/no-such-meeting/")
-    await someone.reads(OVER)
+@pytest.mark.parametrize("key", ["no-such-meeting/", "123", "v1", "echo", "auth", "a%20b"])
+async def test_a_link_to_no_meeting_leads_to_a_new_one(
+    dev_server: Server, visit: Visit, key: str
+) -> None:
+    someone = await visit(f"{dev_server.url}/room/{key}")
+    await someone.reads(UNKNOWN)
     await someone.presses("Start a new meeting")
+    await someone.joins()
     await expect(someone.status).to_have_text("Waiting for others")
-    assert someone.complaints == []
+
+
+async def test_the_last_one_to_leave_is_not_asked_back(dev_server: Server, visit: Visit) -> None:
+    someone = await (await visit(await new_meeting(dev_server))).joins()
+    await expect(someone.status).to_have_text("Waiting for others")
+    await someone.presses("Leave")
+    await someone.reads("You left the meeting")
+    await expect(someone.page.get_by_text("Nobody else was there, and")).to_be_visible()
+    await expect(someone.page.get_by_role("button", name="Join again")).to_be_hidden()
+
+
+async def test_a_meeting_that_ended_while_one_was_away_is_over(
+    dev_server: Server, visit: Visit
+) -> None:
+    address = await new_meeting(dev_server)
+    one = await (await visit(address)).joins()
+    other = await (await visit(address)).joins()
+    await expect(one.status).to_have_text("2 people")
+    await expect(other.status).to_have_text("2 people")
+    await one.presses("Leave")
+    await expect(other.others).to_have_count(0)
+    await other.presses("Leave")
+    about = f"/rooms/{address.rsplit('/', 1)[1]}"
+    async with asyncio.timeout(PATIENCE_MS / 1000):
+        while (await dev_server.http.get(about)).status_code != 404:
+            pass
+    await one.presses("Join again")
+    await one.reads("This meeting is over")
+    await one.page.reload()
+    await one.reads("This meeting is over")
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "least"), [(1280, 800, 280), (390, 844, 190), (844, 390, 200)]
+)
+async def test_three_people_are_shown_alike(
+    dev_server: Server, visit: Visit, width: int, height: int, least: int
+) -> None:
+    address = await new_meeting(dev_server)
+    quiet = "delete Navigator.prototype.mediaDevices;"
+    size = {"width": width, "height": height}
+    people = [await (await visit(address, quiet, viewport=size)).joins() for _ in range(3)]
+    await expect(people[0].page.locator(".tile")).to_have_count(3)
+    boxes = (
+        await people[0]
+        .page.locator(".tile")
+        .evaluate_all("(all) => all.map((one) => [one.offsetWidth, one.offsetHeight])")
+    )
+    assert max(w for w, _ in boxes) - min(w for w, _ in boxes) <= 1
+    assert max(h for _, h in boxes) - min(h for _, h in boxes) <= 1
+    assert min(h for _, h in boxes) >= least
+
+
+async def test_a_call_that_cannot_connect_says_so_early(dev_server: Server, visit: Visit) -> None:
+    address = await new_meeting(dev_server)
+    # Without a relay server, this leaves no way at all.
+    relayed = """
+        const Plain = RTCPeerConnection;
+        globalThis.RTCPeerConnection = class extends Plain {
+          constructor(given) { super({ ...given, iceTransportPolicy: "relay" }); }
+        };
+    """
+    one = await (await visit(address, relayed)).joins("Ann")
+    await expect(one.status).to_have_text("Waiting for others")
+    other = await (await visit(address, relayed)).joins("Bob")
+    await expect(one.others.locator(".note")).to_contain_text("Still connecting to Bob")
+    await expect(other.others.locator(".note")).to_contain_text("Still connecting to Ann")
 
 
 async def test_a_meeting_is_started_from_the_landing_page(dev_server: Server, visit: Visit) -> None:
     someone = await visit(f"{dev_server.url}/static/index.html")
     await someone.presses("Start a meeting")
+    await someone.joins()
     await expect(someone.status).to_have_text("Waiting for others")
 
 
@@ -239,9 +325,9 @@ async def test_who_has_no_camera_joins_to_listen_and_reads_why(
     dev_server: Server, visit: Visit, script: str, words: str
 ) -> None:
     address = await new_meeting(dev_server)
-    speaker = await visit(address)
+    speaker = await (await visit(address)).joins()
     await expect(speaker.status).to_have_text("Waiting for others")
-    listener = await visit(address, script)
+    listener = await (await visit(address, script)).joins()
     await expect(listener.page.get_by_text(words)).to_be_visible()
     await listener.sees(listener.others)
     await listener.hears()
@@ -263,3 +349,35 @@ async def test_a_closed_server_asks_who_it_is(visit: Visit) -> None:
         await someone.page.get_by_label("Password").fill(PASSWORD)
         await someone.presses("Log in and join")
         await expect(someone.status).to_have_text("Waiting for others")
+        await expect(someone.page.locator(".own .avatar")).to_have_text("A")
+        # What is no meeting for anybody needs no login to be said.
+        stranger = await visit(f"{server.url}/room/auth")
+        await stranger.reads(UNKNOWN)
+
+
+async def test_a_newcomer_to_a_closed_server_makes_an_account_and_a_meeting(visit: Visit) -> None:
+    async with running_server() as server:
+        await server.account("alice")
+        someone = await visit(f"{server.url}/static/index.html")
+        await someone.presses("Start a meeting")
+        await someone.presses("Create an account")
+        await someone.page.get_by_label("Username").fill("alice")
+        await someone.page.get_by_label("Password").fill(PASSWORD)
+        await someone.presses("Create account and start")
+        await expect(someone.page.get_by_text("This username is taken.")).to_be_visible()
+        await someone.page.get_by_label("Username").fill("bob")
+        await someone.presses("Create account and start")
+        await expect(someone.page.get_by_label("Your name")).to_have_value("bob")
+        await someone.presses("Join")
+        await expect(someone.status).to_have_text("Waiting for others")
+
+        other = await visit(someone.page.url)
+        await other.presses("Create an account")
+        await other.page.get_by_label("Username").fill("carol")
+        await other.page.get_by_label("Password").fill("short")
+        await other.presses("Create account and join")
+        await expect(other.page.get_by_text("A password must be 8 to")).to_be_visible()
+        await other.page.get_by_label("Password").fill(PASSWORD)
+        await other.presses("Create account and join")
+        await expect(other.names).to_have_text("bob")
+        await expect(someone.names).to_have_text("carol")

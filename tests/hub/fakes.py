@@ -196,8 +196,8 @@ class Place:
                 self.members[user.id] = role
             case MemberLeft(user=user):
                 self.members.pop(user.id, None)
-            case ChannelChanged(name=name, private=private):
-                self.channel = replace(self.channel, name=name, private=private)
+            case ChannelChanged(name=name, private=private, guests=guests):
+                self.channel = replace(self.channel, name=name, private=private, guests=guests)
         return envelope
 
 
@@ -347,10 +347,11 @@ class FakeServices:
     def opened(self, who: Who, connection: str, dialect: str, channel: str, address: str) -> None:
         self.calls.append(("opened", (who.id, connection, dialect, channel, address)))
 
-    def closed(self, connection: str) -> None:
+    def closed(self, connection: str, why: Departure) -> None:
         self.calls.append(("closed", connection))
 
-    async def locate(self, who: Who, command: Enter) -> ChannelId:
+    async def locate(self, who: Who, command: Enter, address: str) -> ChannelId:
+        self.calls.append(("locate", (who.id, command.channel, address)))
         return await self.resolve(command.channel)
 
     def join_call(self, channel: Channel, peer: Peer, connection: str) -> None:

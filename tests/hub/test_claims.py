@@ -22,7 +22,7 @@ class Exchange(Stage):
 
     def __init__(self, limits: HubLimits | None = None) -> None:
         super().__init__(limits)
-        self.ids = peerjs.PeerJs(self.bus, self.hub.addresses.evict, Rates(0, 0), self.clock)
+        self.ids = peerjs.PeerJs(self.bus, self.hub.addresses.evict, None, Rates(0, 0), self.clock)
         self.services.claim = self.ids.claim  # type: ignore[attr-defined]
         self.services.pass_on = self.ids.carry_out  # type: ignore[attr-defined]
         self.services.closed = self.ids.closed  # type: ignore[method-assign]
@@ -104,13 +104,28 @@ async def test_the_older_socket_of_an_id_hears_and_says_nothing_more() -> None:
     assert new.frames[2]["payload"] == "again"
 
 
-async def test_a_socket_that_is_gone_has_freed_its_id() -> None:
+async def test_a_socket_that_has_said_goodbye_has_freed_its_id() -> None:
+    exchange = Exchange()
+    ann = await exchange.come(ANN, "ann")
+    ann.leave(1001)
+    await ann.ended()
+    ben = await exchange.come(BEN, "ann")
+    assert ben.frames == [OPEN]
+
+
+async def test_what_is_said_to_an_id_whose_socket_was_cut_is_for_its_owner() -> None:
     exchange = Exchange()
     ann = await exchange.come(ANN, "ann")
     ann.leave(1006)
     await ann.ended()
-    ben = await exchange.come(BEN, "ann")
-    assert ben.frames == [OPEN]
+    ben = await exchange.come(BEN, "ben")
+    ben.say(offer("ann", "only for ann"))
+    await turns()
+    thief = await exchange.come(BEN, "ann")
+    await thief.ended()
+    assert [frame["type"] for frame in thief.frames] == ["ID-TAKEN"]
+    again = await exchange.come(ANN, "ann")
+    assert [frame.get("payload") for frame in again.frames] == [None, "only for ann"]
 
 
 async def test_a_silent_socket_is_closed_and_one_with_a_heartbeat_is_not() -> None:

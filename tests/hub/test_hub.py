@@ -224,7 +224,7 @@ async def test_sockets_that_are_gone_leave_nothing_behind() -> None:
     stage.hub.adopt(sockets[4].connection, other)
     for socket in sockets:
         stage.hub.remove(socket.connection)
-    assert stage.hub._of_user == stage.hub._of_session == {}
+    assert stage.hub._owners.empty
 
 
 async def test_a_revoked_login_closes_its_sockets_and_no_others() -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from hubbub.core.events import AccountDisabled, SessionRevoked
+from hubbub.core.events import AccountDisabled, Departure, SessionRevoked
 from hubbub.hub.closing import MAX_MESSAGE
 from hubbub.hub.hub import HubLimits
+from hubbub.hub.session import SocketLimits
 from tests.hub.conversation import ROOMS, Client, connected, send, started, subscribe
 from tests.hub.fakes import Stage, turns
 from tests.support.samples import ALICE, BOB, came_in, changed
@@ -178,6 +179,35 @@ async def test_the_restart_of_the_server_closes_everybody_with_its_own_code() ->
         await client.ended()
         assert client.sink.code == 1012
     assert stage.hub.connections == set()
+
+
+@pytest.mark.parametrize(
+    ("end", "why"),
+    [
+        (lambda client: client.leave(1000), Departure.DISCONNECTED),
+        (lambda client: client.leave(1005), Departure.DISCONNECTED),
+        (lambda client: client.leave(4711), Departure.DISCONNECTED),
+        (lambda client: client.leave(1006), Departure.LOST),
+        (lambda client: client.leave(1011), Departure.LOST),
+        (lambda client: client.stage.bus.notify(AccountDisabled(ALICE.id)), Departure.DISCONNECTED),
+        (lambda client: client.say_text("x" * (MAX_MESSAGE + 1)), Departure.DISCONNECTED),
+        (lambda client: client.say(*[{"id": 7, "type": "ping"}] * 101), Departure.DISCONNECTED),
+        (lambda client: client.leave(1009), Departure.DISCONNECTED),
+        (lambda client: client.stage.hub.close_all(1012, "a restart"), Departure.LOST),
+        (lambda client: client.connection.give_up(), Departure.LOST),
+    ],
+)
+async def test_a_closing_handshake_is_no_loss_whoever_began_it(
+    end: Callable[[Client], None], why: Departure
+) -> None:
+    stage = Stage()
+    stage.services.add(1, ALICE)
+    client = await connected(stage, limits=SocketLimits(0, 0, 100))
+    client.say(subscribe(1))
+    await client.reply(1)
+    end(client)
+    await client.ended()
+    assert [went[3] for went in stage.services.called("go")] == [why]  # type: ignore[index]
 
 
 @pytest.mark.parametrize(

@@ -238,6 +238,61 @@ async def test_guests_may_post_where_they_are_welcome() -> None:
     assert not bob.connection.subscriptions[ChannelId(2)].may_post
 
 
+async def test_when_guests_are_no_longer_welcome_they_are_out_and_accounts_only_listen() -> None:
+    stage = Stage()
+    place = stage.services.add(1, ALICE, guests=True)
+    alice, bob, guest = await inside(stage, ALICE, BOB, GUEST)
+    committed = [place.commit(e) for e in (said("open"), changed(guests=False), said("ours"))]
+    stage.publish(*committed)
+    await turns()
+    assert guest.got == ["1 open", "2 ChannelChanged", "out of 1 General"]
+    assert alice.got[:3] == bob.got[:3] == ["1 open", "2 ChannelChanged", "3 ours"]
+    assert alice.connection.subscriptions[ID].may_post
+    assert not bob.connection.subscriptions[ID].may_post
+    channel = stage.hub.channel(ID)
+    assert channel is not None
+    assert not channel.guests
+
+
+async def test_when_guests_become_welcome_whoever_listens_may_post() -> None:
+    stage = Stage()
+    place = stage.services.add(1, ALICE)
+    [bob] = await inside(stage, BOB)
+    stage.happen(place, changed(guests=True))
+    await turns()
+    assert bob.connection.subscriptions[ID].may_post
+    guest = stage.connect(GUEST)
+    await guest.enter(1)
+    assert guest.connection.subscriptions[ID].may_post
+
+
+async def test_a_guest_who_came_when_they_were_welcome_again_stays() -> None:
+    stage = Stage()
+    place = stage.services.add(1, ALICE, guests=True)
+    [alice] = await inside(stage, ALICE)
+    late = [place.commit(changed(guests=False)), place.commit(changed(guests=True))]
+    guest = stage.connect(GUEST)
+    await guest.enter(1)
+    stage.publish(*late)
+    await turns()
+    assert guest.connection.subscriptions[ID].may_post
+    assert ID in alice.connection.subscriptions
+
+
+@pytest.mark.parametrize("settings", [{"private": True}, {"guests": False}])
+async def test_a_guest_of_a_protocol_without_words_for_it_is_closed(
+    settings: dict[str, bool],
+) -> None:
+    stage = Stage()
+    place = stage.services.add(1, ALICE, guests=True)
+    guest = stage.connect(GUEST, Plain("strict", closes_ousted=True))
+    await guest.enter(1)
+    stage.happen(place, changed(**settings), said("secret"))
+    await turns()
+    assert guest.sink.code == 4003
+    assert not any("secret" in line for line in guest.got)
+
+
 # Gaps
 
 

@@ -20,6 +20,24 @@ export async function settled() {
   for (let turn = 0; turn < 100; turn += 1) await Promise.resolve();
 }
 
+/** Lets the browser do something of its own. */
+export function turn() {
+  const { port1, port2 } = new MessageChannel();
+  return new Promise((resolve) => {
+    port1.onmessage = resolve;
+    port2.postMessage(null);
+  });
+}
+
+/** Waits for something, as long as a slow machine may need. */
+export async function until(condition, what) {
+  const deadline = performance.now() + 20_000;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`it never came about that ${what}`);
+    await turn();
+  }
+}
+
 /** Not a `Response`: reading that one takes longer than microtasks. */
 function answer(body, status = 200) {
   return {

@@ -4,7 +4,7 @@
  */
 
 import { Peer } from "/static/js/room/peer.js";
-import { equal, FakeWorld, ok } from "./fakes.js";
+import { equal, FakeWorld, ok, turn, until } from "./fakes.js";
 
 /** One end of a wire. What is said is told to the other end only by `Wire.carry`. */
 class End {
@@ -97,23 +97,6 @@ class Wire {
 }
 
 /** Lets the browser do what it has queued. */
-function turn() {
-  const { port1, port2 } = new MessageChannel();
-  return new Promise((resolve) => {
-    port1.onmessage = resolve;
-    port2.postMessage(null);
-  });
-}
-
-/** Waits for something, as long as a slow machine may need. */
-async function until(condition, what) {
-  const deadline = performance.now() + 20_000;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`it never came about that ${what}`);
-    await turn();
-  }
-}
-
 /** A camera that films something red. */
 function picture() {
   const canvas = document.createElement("canvas");
@@ -267,7 +250,11 @@ export async function test_a_failed_connection_is_restarted_once_and_then_given_
 export async function test_a_peer_that_never_connects_is_given_up_after_half_a_minute() {
   const wire = new Wire();
   wire.rude.peer.offer();
-  wire.world.pass(29_999);
+  wire.world.pass(9_999);
+  equal(wire.rude.peer.slow, false);
+  wire.world.pass(1);
+  equal([wire.rude.peer.slow, wire.rude.changes], [true, 1]);
+  wire.world.pass(19_999);
   equal(wire.rude.peer.phase, "connecting");
   wire.world.pass(1);
   equal(wire.rude.peer.phase, "failed");

@@ -4,10 +4,11 @@
 
 import { Api } from "/static/js/api.js";
 import { Devices } from "/static/js/room/devices.js";
-import { Meeting } from "/static/js/room/meeting.js";
+import { Meeting, possible } from "/static/js/room/meeting.js";
 import { Mesh } from "/static/js/room/mesh.js";
+import { initials, remember, remembered, tidy, unnamed } from "/static/js/room/names.js";
 import * as words from "/static/js/room/words.js";
-import { equal, FakeWorld, ok, settled } from "./fakes.js";
+import { equal, FakeWorld, ok, settled, until } from "./fakes.js";
 
 const SOMEBODY = "550e8400-e29b-41d4-a716-446655440000";
 const ANOTHER = "650e8400-e29b-41d4-a716-446655440000";
@@ -33,6 +34,11 @@ export async function test_a_meeting_is_joined_by_the_documents_path() {
   equal(world.socket.protocols, []);
   connected(world);
   equal(events, [{ type: "connecting" }, { type: "connected", id: "me" }]);
+}
+
+export async function test_some_addresses_are_of_no_meeting() {
+  for (const key of ["550e8400-e29b", "123", "Room_1.~"]) ok(possible(key), key);
+  for (const key of ["", "v1", "auth", "a%20b", "a".repeat(129)]) ok(!possible(key), `no ${key}`);
 }
 
 export async function test_a_login_goes_in_the_subprotocol() {
@@ -144,6 +150,7 @@ function gather(id = "me") {
     connect,
     newStream: () => new MediaStream(),
     tracks: () => ({ audio: null, video: null }),
+    name: () => "Me",
     signal: (target, type) => sent.push(`${type} to ${target}`),
     changed: () => {},
     world,
@@ -152,25 +159,64 @@ function gather(id = "me") {
   return { mesh, sent, connections, world };
 }
 
-export async function test_people_without_a_name_are_guests_by_number() {
+export async function test_people_without_a_name_are_the_same_guests_for_everybody() {
   const { mesh } = gather();
-  equal(mesh.joined(SOMEBODY), "Guest 1");
-  equal(mesh.joined("alice"), "alice");
-  equal(mesh.joined(ANOTHER), "Guest 2");
+  for (const id of [SOMEBODY, "alice", ANOTHER]) ok(mesh.joined(id), id);
+  const called = [...mesh.people.values()].map(({ name }) => name);
+  equal(called, ["Guest 550e", "alice", "Guest 650e"]);
   equal(mesh.left("alice"), "alice");
   equal(mesh.left("alice"), "");
   mesh.close();
 }
 
+export async function test_people_have_the_name_they_say() {
+  const { mesh } = gather();
+  mesh.joined(SOMEBODY);
+  mesh.signal(SOMEBODY, "name", { name: " Ann\u202e\n Lee " });
+  equal(mesh.people.get(SOMEBODY).name, "Ann Lee");
+  for (const data of [undefined, null, {}, { name: 7 }, { name: "\u200b" }]) {
+    mesh.signal(SOMEBODY, "name", data);
+    equal(mesh.people.get(SOMEBODY).name, "Guest 550e", JSON.stringify(data));
+  }
+  mesh.signal(ANOTHER, "name", { name: "Nobody" });
+  equal(mesh.people.size, 1);
+  mesh.close();
+}
+
+export async function test_who_is_called_is_told_the_name_of_the_caller() {
+  const { mesh, sent } = gather();
+  mesh.joined(SOMEBODY);
+  await until(() => sent.length >= 2, "an offer and a name are sent");
+  equal(sent.slice(0, 2), [`offer to ${SOMEBODY}`, `name to ${SOMEBODY}`]);
+  mesh.close();
+}
+
+export async function test_names_are_short_lines() {
+  equal(tidy("a".repeat(1000)), "a".repeat(40));
+  equal(tidy("\u{1f600}".repeat(41)), "\u{1f600}".repeat(40));
+  equal(unnamed(""), "Guest");
+  equal(["Ann", "Ann Mary Lee", "Guest 417", ""].map(initials), ["A", "AL", "G4", "?"]);
+}
+
+export async function test_a_name_is_kept_for_who_gave_it() {
+  sessionStorage.clear();
+  equal(remembered(""), "");
+  remember("ann", "Ann Lee");
+  equal([remembered("ann"), remembered("bob"), remembered("")], ["Ann Lee", "", ""]);
+  sessionStorage.setItem("hubbub.name", "no JSON");
+  equal(remembered("ann"), "");
+  sessionStorage.clear();
+}
+
 export async function test_a_fifth_person_is_told_that_the_meeting_is_full() {
   const { mesh, sent, connections } = gather();
   for (const id of ["a", "b", "c"]) mesh.joined(id);
-  equal(mesh.joined("d"), "");
+  equal(mesh.joined("d"), false);
   mesh.signal("e", "offer", { type: "offer", sdp: "v=0" });
   equal(sent, ["full to d"]);
   equal([...mesh.people.keys()], ["a", "b", "c"]);
   mesh.left("b");
-  equal(mesh.joined("d"), "d");
+  equal(mesh.joined("d"), true);
   mesh.close();
   ok(
     connections.every(({ connectionState }) => connectionState === "closed"),
@@ -183,7 +229,7 @@ export async function test_somebody_cut_off_makes_room_for_whoever_comes() {
   for (const id of ["a", "b", "c"]) mesh.joined(id);
   world.pass(30_000);
   equal(mesh.people.get("a").peer.phase, "failed");
-  equal(mesh.joined("d"), "d");
+  equal(mesh.joined("d"), true);
   equal([...mesh.people.keys()], ["b", "c", "d"]);
   mesh.close();
 }
@@ -310,12 +356,19 @@ export async function test_words_are_found_for_everything_that_goes_wrong() {
     ok(words.trouble(link, false).startsWith("You are offline."), why);
     equal(words.status(link, 0, 1000), { tone: "down", text: "Reconnecting in 2 s" });
   }
-  for (const why of ["over", "forbidden", "disabled", "full", "gone"]) {
+  for (const why of ["over", "unknown", "forbidden", "disabled", "full", "gone", "last"]) {
     const { title, text } = words.shut(why);
     ok(title && text, why);
   }
   equal(words.status({ name: "live" }, 2, 0).text, "3 people");
   equal(words.status({ name: "live" }, 0, 0).text, "Waiting for others");
+  equal(words.call("connecting", false, "Ann"), "Connecting…");
+  ok(words.call("connecting", true, "Ann").startsWith("Still connecting to Ann"), "it is slow");
+  equal([0, 1, 2].map(words.present), [
+    "Nobody is there yet.",
+    "One person is there.",
+    "2 people are there.",
+  ]);
   equal(words.left("Guest 1", 0), "Guest 1 left. You are alone in the meeting.");
   equal(words.left("Guest 1", 1), "Guest 1 left.");
 }

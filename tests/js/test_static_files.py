@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from hubbub.core.ids import RESERVED_KEYS
+
 STATIC = Path(__file__).parent.parent.parent / "src" / "hubbub" / "static"
 OURS = [path for path in STATIC.rglob("*") if path.is_file() and "vendor" not in path.parts]
 SCRIPTS = sorted(path for path in OURS if path.suffix == ".js")
@@ -12,7 +14,8 @@ PAGES = sorted(path for path in OURS if path.suffix == ".html")
 STYLES = sorted(path for path in OURS if path.suffix == ".css")
 DOMLESS = (
     "api.js", "protocol.js", "store.js", "rows.js", "session.js",
-    "room/devices.js", "room/meeting.js", "room/mesh.js", "room/peer.js", "room/words.js",
+    "room/devices.js", "room/meeting.js", "room/mesh.js", "room/names.js", "room/peer.js",
+    "room/words.js",
 )  # fmt: skip
 
 MARKUP = re.compile(
@@ -70,6 +73,13 @@ def test_every_file_a_page_names_exists() -> None:
                 assert (page.parent / target).is_file(), (name(page), target)
             elif target.startswith("/static/"):
                 assert (STATIC / target.removeprefix("/static/")).is_file(), (name(page), target)
+
+
+def test_the_meeting_page_knows_what_is_no_meeting() -> None:
+    script = (STATIC / "js" / "room" / "meeting.js").read_text()
+    listed = re.search(r"^const RESERVED = \[(.+)\];$", script, re.MULTILINE)
+    assert listed
+    assert set(re.findall(r'"(\w+)"', listed[1])) == RESERVED_KEYS
 
 
 def test_no_vendored_file_names_a_missing_source_map() -> None:

@@ -16,7 +16,7 @@ from hubbub.core.errors import (
     Unauthenticated,
     Unavailable,
 )
-from hubbub.core.events import AccountDisabled, SessionRevoked
+from hubbub.core.events import AccountDisabled, NameTaken, SessionRevoked
 from hubbub.core.ids import UserId, Who
 from tests.support.accounts import ADMIN, CHEAP, HERE, PASSWORD, Office, refused
 
@@ -59,6 +59,30 @@ async def test_a_name_is_taken_whatever_its_case(office: Office) -> None:
 async def test_two_who_register_one_name_at_once_do_not_both_get_it(office: Office) -> None:
     results = await asyncio.gather(*(office.register() for _ in range(2)), return_exceptions=True)
     assert sorted(type(result).__name__ for result in results) == ["Account", "Conflict"]
+
+
+async def test_guests_hear_that_their_name_is_taken_whoever_has_given_up_waiting(
+    office: Office,
+) -> None:
+    gate = office.storage.hold("add_account")
+    asking = asyncio.create_task(office.register("Carol"))
+    await gate.reached.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    gate.open()
+    await office.service.close()
+    assert office.told == [NameTaken("Carol")]
+
+
+async def test_a_name_found_to_be_nobodys_is_so_when_that_is_known(office: Office) -> None:
+    gate = office.storage.hold("account_by_handle")
+    looking = asyncio.create_task(office.service.account_by_handle("carol"))
+    await gate.reached.wait()
+    carol = await office.register("carol")
+    gate.open()
+    assert await looking == carol
+    assert await office.service.account_by_handle("nobody") is None
 
 
 async def test_no_password_is_kept(office: Office) -> None:
@@ -236,7 +260,7 @@ async def test_a_new_password_ends_the_other_logins(office: Office) -> None:
     who = await office.who(mine)
     await office.who(other)
     await office.service.change_password(who, PASSWORD, "another horse")
-    assert set(office.told) == {SessionRevoked(s.session.id) for s in (other, third)}
+    assert set(office.ended) == {SessionRevoked(s.session.id) for s in (other, third)}
     assert await refused(office.who(other), Unauthenticated) == "session_revoked"
     await office.who(mine)
     await refused(office.login(), Unauthenticated)
@@ -279,7 +303,7 @@ async def test_disabling_ends_everything_at_once(office: Office) -> None:
     await office.who(login)
     ticket = office.service.ticket(await office.service.authenticate(login.access_token))
     await office.service.set_disabled(ADMIN, account.id, True)
-    assert office.told == [AccountDisabled(account.id)]
+    assert office.ended == [AccountDisabled(account.id)]
     await refused(office.who(login), AccountGone)
     await refused(office.service.redeem(ticket), AccountGone)
     await refused(office.service.refresh(login.refresh_token), Unauthenticated)
@@ -292,7 +316,7 @@ async def test_enabling_lets_in_again_but_revives_no_login(office: Office) -> No
     await office.service.set_disabled(ADMIN, account.id, True)
     await refused(office.who(login), AccountGone)
     await office.service.set_disabled(ADMIN, account.id, False)
-    assert office.told == [AccountDisabled(account.id)]
+    assert office.ended == [AccountDisabled(account.id)]
     assert await refused(office.who(login), Unauthenticated) == "session_revoked"
     await office.who(await office.login())
 
@@ -304,4 +328,4 @@ async def test_only_administrators_disable_and_never_themselves(office: Office) 
     assert await refused(disable(Who(alice.id, "alice", "s"), bob.id, True), Forbidden)
     assert await refused(disable(ADMIN, UserId(77), True), NotFound) == "unknown_user"
     assert await refused(disable(ADMIN, ADMIN.id, True), Conflict) == "own_account"
-    assert office.told == []
+    assert office.ended == []

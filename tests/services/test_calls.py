@@ -4,7 +4,7 @@ import pytest
 
 from hubbub.bus.memory import MemoryBus
 from hubbub.core.commands import Signal
-from hubbub.core.errors import Invalid, NotFound, TooMany
+from hubbub.core.errors import Forbidden, Invalid, NotFound, TooMany
 from hubbub.core.events import Envelope, PeerJoined, PeerLeft, Signalled, call_of, place_of
 from hubbub.core.ids import Person, UserId
 from hubbub.core.limits import Rates
@@ -112,6 +112,41 @@ def test_a_call_as_a_whole_has_a_rate() -> None:
         world.say(one, "hello", other.id)
     with pytest.raises(TooMany):
         world.say(people[-1], "hello", people[0].id)
+
+
+def test_what_is_refused_for_everybody_takes_nothing_from_those_who_could_be_told() -> None:
+    world = World(rate=1, burst=2)
+    world.join(ALICE, BOB, CAROL)
+    world.say(ALICE, "1", "carol")
+    world.say(ALICE, "2", "carol")
+    for _ in range(ROOM_FACTOR * 2):
+        with pytest.raises(TooMany):
+            world.say(ALICE, "to all")
+    world.say(ALICE, "3", "bob")
+    world.say(ALICE, "4", "bob")
+    assert [word for _, _, word in world.heard()] == ["1", "2", "3", "4"]
+
+
+def test_a_call_that_cannot_tell_everybody_tells_nobody() -> None:
+    world = World(rate=1, burst=1)
+    world.join(*[peer(id, f"p{id}") for id in range(1, ROOM_FACTOR + 1)])
+    world.say(peer(1, "p1"), "1", "p2")
+    world.say(peer(2, "p2"), "2", "p1")
+    with pytest.raises(TooMany):
+        world.say(peer(3, "p3"), "to all")
+    assert len(world.heard()) == 2
+    world.say(peer(3, "p3"), "3", "p1")
+
+
+def test_whoever_is_called_like_a_peer_in_the_call_is_refused_and_nobody_hears_of_them() -> None:
+    world = World()
+    device = Peer("5f2c", "5f2c", Person(UserId(-1), "guest"), "5f2c")
+    world.join(device)
+    with pytest.raises(Forbidden):
+        world.calls.join(ROOM, peer(-2, "5f2c"), "theirs")
+    world.calls.leave(ROOM.id, peer(-2, "5f2c"), "theirs")
+    assert world.told == []
+    assert world.calls.peers(ROOM.id) == [device]
 
 
 def test_leaving_and_coming_again_does_not_refresh_what_a_call_may_use() -> None:

@@ -13,7 +13,7 @@ from hubbub.auth.tokens import Identity, Tokens
 from hubbub.auth.usernames import MAX_USERNAME, check_username
 from hubbub.bus.memory import MemoryBus
 from hubbub.core.errors import AccountGone, Conflict, DomainError, Unauthenticated, Unavailable
-from hubbub.core.events import AccountDisabled, Notice
+from hubbub.core.events import AccountDisabled, NameTaken, Notice
 from hubbub.core.ids import UserId, Who
 from hubbub.services.accounts import AccountService
 from hubbub.services.external import UNNAMED_ISSUER, ExternalPeople, SharedKeys
@@ -43,7 +43,7 @@ class Embassy:
             role_claim="is_staff",
         )
         keys = SharedKeys(shared_secret(SECRET))
-        people = ExternalPeople(self.storage, rules, keys, self.monotonic)
+        people = ExternalPeople(self.storage, self.bus, rules, keys, self.monotonic)
         return AccountService(
             self.storage,
             self.bus,
@@ -180,7 +180,7 @@ async def test_a_disabled_account_comes_in_no_more_until_it_is_enabled(embassy: 
     await node.authenticate(embassy.token())
     ticket = embassy.service.ticket(identity)
     await embassy.service.set_disabled(ADMIN, identity.who.id, True)
-    assert embassy.told == [AccountDisabled(identity.who.id)]
+    assert embassy.told[1:] == [AccountDisabled(identity.who.id)]
     for work in (
         embassy.arrive(),
         embassy.service.confirm(identity),
@@ -277,8 +277,59 @@ async def test_a_handle_is_a_subject_before_it_is_a_username(embassy: Embassy) -
     ]
     assert found == [alice.id, bob.id, alice.id, seven.id, None, None]
     alone = embassy.another(trusting=False)
-    assert (await alone.account_by_handle("bob")) == bob
+    account = await alone.account_by_handle("bob")
+    assert account is not None
+    assert account.id == bob.id
     assert await alone.account_by_handle("7") is None
+
+
+async def test_a_subject_is_nobody_elses_username(embassy: Embassy) -> None:
+    await embassy.arrive("alice", username="boss")
+    register = embassy.service.register("alice", PASSWORD, None, HERE)
+    assert await refused(register, Conflict) == "username_taken"
+    other = (await embassy.arrive(8, username="alice")).who
+    assert (other.name, other.person.handle) == ("alice-2", "8")
+    assert (await embassy.arrive("carol")).who.name == "carol", "unless it is their own"
+
+
+async def test_an_account_called_like_a_new_subject_is_called_otherwise_from_then_on(
+    embassy: Embassy,
+) -> None:
+    bob = await embassy.service.register("bob", PASSWORD, None, HERE)
+    login = await embassy.service.login("bob", PASSWORD, HERE)
+    before = await embassy.service.authenticate(login.access_token)
+    assert before.who.person.handle == "bob"
+    new = (await embassy.arrive("bob", username="boss")).who
+    assert embassy.told[-1] == NameTaken("boss", "bob", bob.id)
+    after = await embassy.service.authenticate(login.access_token)
+    assert (after.who.id, after.who.name) == (bob.id, "bob")
+    assert after.who.person.handle == "hubbub:bob"
+    assert (await embassy.service.confirm(before)).who == after.who
+    found = [await embassy.service.account_by_handle(name) for name in ("bob", "hubbub:bob")]
+    assert [account and account.id for account in found] == [new.id, bob.id]
+    # What their login is called stays.
+    assert (await embassy.service.login("bob", PASSWORD, HERE)).account.id == bob.id
+
+
+async def test_of_a_first_sight_everybody_is_told_whoever_has_given_up_waiting(
+    embassy: Embassy,
+) -> None:
+    gate = embassy.storage.hold("external_account")
+    asking = asyncio.create_task(embassy.arrive(username="alice"))
+    await gate.reached.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    gate.open()
+    await embassy.service.close()
+    assert embassy.told == [NameTaken("alice", "7")]
+
+
+async def test_a_username_is_no_handle_of_whoever_has_a_subject(embassy: Embassy) -> None:
+    await embassy.arrive(7, username="alice")
+    account = await embassy.service.account_by_handle("alice")
+    assert account is not None
+    assert [account.is_called(name) for name in ("alice", "7")] == [False, True]
 
 
 class NoKeys:
@@ -297,7 +348,7 @@ class NoKeys:
 async def test_an_issuer_that_cannot_be_asked_is_no_fault_of_the_token(embassy: Embassy) -> None:
     keys = NoKeys()
     rules = Rules(frozenset({"HS256"}), subject_claim="user_id")
-    people = ExternalPeople(embassy.storage, rules, keys, embassy.monotonic)
+    people = ExternalPeople(embassy.storage, embassy.bus, rules, keys, embassy.monotonic)
     asked: type[DomainError] = Unavailable
     made = embassy.token()
     assert await refused(people.authenticate(made, embassy.clock), asked) == "issuer_unavailable"

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from hubbub.auth.keysets import VerifyingKeys
 from hubbub.core.errors import Unavailable
-from hubbub.services.jwks import LONGEST, PAUSE, SHORTEST, PublishedKeys
+from hubbub.services.jwks import LONGEST, PAUSE, SHORTEST, STALE, PublishedKeys
 from tests.support.accounts import Clock, Gate
 from tests.support.issuer import ED25519, RSA, key_set, public
 
@@ -40,6 +41,19 @@ class Published:
 
     async def has(self, kid: str | None, algorithm: str = "RS256") -> bool:
         return (await self.keys.get(algorithm, kid)).has(algorithm, kid)
+
+    async def has_at_once(self, kid: str) -> bool:
+        """The same, without waiting for anything; then what was started gets its turns."""
+        asking = self.keys.get("RS256", kid)
+        try:
+            asking.send(None)
+        except StopIteration as answer:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            keys: VerifyingKeys = answer.value
+            return keys.has("RS256", kid)
+        asking.close()
+        pytest.fail("it waits")
 
 
 @pytest.fixture
@@ -82,8 +96,54 @@ async def test_keys_are_believed_as_long_as_their_issuer_says_within_bounds(
     assert published.fetches == 1
     published.body = NEW
     published.clock.now += 0.1
-    assert not await published.has("old"), "a key that was withdrawn counts no more"
+    assert await published.has_at_once("old")
     assert published.fetches == 2
+    assert not await published.has("old"), "a key that was withdrawn counts no more"
+
+
+async def test_whoever_has_a_known_key_does_not_wait_for_an_issuer_that_hangs(
+    published: Published,
+) -> None:
+    await published.has("old")
+    published.clock.now += SHORTEST
+    for fetches in range(2, 60):
+        published.gate = gate = Gate()
+        assert await published.has_at_once("old")
+        await gate.reached.wait()
+        assert await published.has_at_once("old")
+        published.fault = TimeoutError("it hung")
+        published.clock.now += 5
+        gate.open()
+        assert await published.has_at_once("old")
+        published.clock.now += PAUSE
+        assert published.fetches == fetches
+    published.fault, published.body = None, NEW
+    assert await published.has_at_once("old")
+    assert not await published.has("old")
+    assert await published.has_at_once("new")
+
+
+async def test_after_a_long_silence_keys_are_asked_for_before_they_count(
+    published: Published,
+) -> None:
+    await published.has("old")
+    published.body = NEW
+    published.clock.now += SHORTEST + STALE
+    assert not await published.has("old")
+
+
+async def test_in_an_outage_the_silence_is_that_since_the_issuer_was_last_asked(
+    published: Published,
+) -> None:
+    await published.has("old")
+    published.fault = OSError("down")
+    published.clock.now += LONGEST
+    assert await published.has("old")
+    published.fault, published.body = None, NEW
+    published.clock.now += STALE - 0.1
+    assert await published.has_at_once("old")
+    published.clock.now += LONGEST
+    assert not await published.has("old")
 
 
 async def test_a_key_that_is_not_known_is_asked_for(published: Published) -> None:
@@ -180,8 +240,9 @@ async def test_an_answer_without_keys_is_an_outage(published: Published, body: b
     await published.has("old")
     published.body = body
     published.clock.now += SHORTEST
-    assert await published.has("old")
+    assert await published.has_at_once("old")
     assert published.fetches == 2
+    assert await published.has_at_once("old")
 
 
 async def test_without_any_keys_there_is_nothing_to_say(

@@ -48,7 +48,7 @@ async def test_a_refresh_token_used_twice_ends_the_login_and_tells_everybody(
     second = await office.service.refresh(first.refresh_token)
     await office.who(second)
     await refused(office.service.refresh(first.refresh_token), RefreshReused)
-    assert office.told == [SessionRevoked(first.session.id)]
+    assert office.ended == [SessionRevoked(first.session.id)]
     assert await refused(office.who(second), Unauthenticated) == "session_revoked"
     await refused(office.service.refresh(second.refresh_token), Unauthenticated)
 
@@ -83,13 +83,13 @@ async def test_logging_out_ends_this_login_and_no_other(office: Office) -> None:
     who = await office.who(phone)
     await office.who(laptop)
     await office.service.logout(phone.session.id, who.id)
-    assert office.told == [SessionRevoked(phone.session.id)]
+    assert office.ended == [SessionRevoked(phone.session.id)]
     assert await refused(office.who(phone), Unauthenticated) == "session_revoked"
     await refused(office.service.refresh(phone.refresh_token), Unauthenticated)
     assert [s.id for s in await office.service.sessions(who.id)] == [laptop.session.id]
     await office.who(laptop)
     await office.service.logout(phone.session.id, who.id)
-    assert len(office.told) == 1
+    assert len(office.ended) == 1
 
 
 async def test_nobody_ends_somebody_elses_login(office: Office) -> None:
@@ -98,7 +98,7 @@ async def test_nobody_ends_somebody_elses_login(office: Office) -> None:
     login = await office.login("alice")
     assert not await office.service.revoke(login.session.id, bob.id)
     assert not await office.service.revoke("nothing", bob.id)
-    assert office.told == []
+    assert office.ended == []
     await office.who(login)
 
 
@@ -108,10 +108,10 @@ async def test_the_bus_hears_of_it_after_it_was_stored(office: Office) -> None:
     gate = office.storage.hold("revoke")
     ending = asyncio.create_task(office.service.revoke(login.session.id, login.account.id))
     await gate.reached.wait()
-    assert office.told == []
+    assert office.ended == []
     gate.open()
     assert await ending
-    assert office.told == [SessionRevoked(login.session.id)]
+    assert office.ended == [SessionRevoked(login.session.id)]
 
 
 async def test_what_was_not_stored_is_not_told(office: Office) -> None:
@@ -119,7 +119,7 @@ async def test_what_was_not_stored_is_not_told(office: Office) -> None:
     login = await office.login()
     office.storage.fail("revoke", Unavailable("down"))
     await refused(office.service.revoke(login.session.id, login.account.id), Unavailable)
-    assert office.told == []
+    assert office.ended == []
     await office.who(login)
 
 
@@ -135,7 +135,7 @@ async def test_it_is_told_even_when_whoever_asked_has_gone(office: Office) -> No
         await ending
     gate.open()
     await office.service.close()
-    assert office.told == [SessionRevoked(login.session.id)]
+    assert office.ended == [SessionRevoked(login.session.id)]
 
 
 async def test_a_token_of_a_login_nobody_knows_is_refused(office: Office) -> None:

@@ -21,6 +21,7 @@ from hubbub.core.errors import (
     Unauthenticated,
     Unavailable,
 )
+from hubbub.core.events import NameTaken, Notice
 from hubbub.core.ids import Who
 from hubbub.services.accounts import AccountService, Login
 from hubbub.services.signup import Signup
@@ -54,7 +55,10 @@ class Desk:
         self.mailer = FakeMailer()
         self.passwords = Passwords(CHEAP)
         tokens = Tokens("a secret of at least thirty-two bytes", "HS256", 30)
-        self.accounts = AccountService(storage, MemoryBus(), tokens, self.passwords, clock=clock)
+        bus = MemoryBus()
+        self.told: list[Notice] = []
+        bus.subscribe(lambda _: None, self.told.append)
+        self.accounts = AccountService(storage, bus, tokens, self.passwords, clock=clock)
         self.signup = self.another(**options)
 
     def another(self, **options: Any) -> Signup:
@@ -167,7 +171,11 @@ async def test_a_username_is_set_once_and_belongs_to_one(desk: Desk) -> None:
     assert await refused(taken, Conflict) == "username_taken"
     bad = desk.signup.set_username(B, "guest-1", token, HERE)
     assert await refused(bad, Invalid) == "invalid_username"
+    await desk.storage.external_account("issuer", "boss", ["dora"])
+    subject = desk.signup.set_username(B, "boss", token, HERE)
+    assert await refused(subject, Conflict) == "username_taken"
     await desk.signup.set_username(B, "bob", token, HERE)
+    assert desk.told == [NameTaken("alice"), NameTaken("bob")]
 
 
 async def test_codes_and_verifications_last_ten_minutes(desk: Desk) -> None:
@@ -389,7 +397,7 @@ async def test_an_address_of_somebody_else_is_not_joined(desk: Desk) -> None:
 
 
 async def test_people_of_another_issuer_have_no_login_here(desk: Desk) -> None:
-    account = await desk.storage.external_account("issuer", "subject", ["dora"])
+    account, _ = await desk.storage.external_account("issuer", "subject", ["dora"])
     who = Who(account.id, account.username)
     code = await desk.code()
     for work in (desk.signup.send_join_code(who, A, HERE), desk.signup.join(who, A, code, HERE)):

@@ -14,9 +14,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from hubbub.core.channels import Kind
-from hubbub.core.commands import CreateChannel, SendMessage
+from hubbub.core.commands import CreateChannel, EditChannel, SendMessage
 from hubbub.core.errors import Unavailable
-from hubbub.core.events import Envelope
+from hubbub.core.events import ChannelChanged, Envelope
 from hubbub.core.ids import Who
 from hubbub.storage.lock import DataLock
 from hubbub.storage.migrate import migrate
@@ -291,3 +291,16 @@ def forbid(storage: SqliteStorage, *operations: str | None) -> None:
         return sqlite3.SQLITE_DENY if refused else sqlite3.SQLITE_OK
 
     storage._writer._raw.set_authorizer(authorize)
+
+
+async def test_a_change_from_before_rooms_had_guests_is_still_read(tmp_path: Path) -> None:
+    async with opened(tmp_path / "db") as storage:
+        account = await storage.add_account("alice", None, None)
+        alice = Who(account.id, "alice")
+        room = await storage.create(alice, CreateChannel(Kind.ROOM, "General"))
+        [change] = await storage.change(alice, EditChannel(room.id, name="Lounge", private=True))
+        before = """UPDATE journal SET data = '["Lounge", "", true]' WHERE seq = 2 RETURNING seq"""
+        assert await written(storage, before) == 2
+        [told] = await storage.events(alice, room.id, 1, 10)
+    assert told.event == change
+    assert change == ChannelChanged(room.id, "Lounge", "", True, False, told.event.at)

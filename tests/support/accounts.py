@@ -12,7 +12,7 @@ from hubbub.auth.passwords import Parameters, Passwords
 from hubbub.auth.tokens import Tokens
 from hubbub.bus.memory import MemoryBus
 from hubbub.core.errors import Conflict, DomainError, RefreshReused, Unauthenticated
-from hubbub.core.events import Notice
+from hubbub.core.events import NameTaken, Notice
 from hubbub.core.ids import UserId, Who
 from hubbub.services.accounts import AccountService, Login
 from hubbub.storage.base import Account, ConnectionRow, Session
@@ -84,7 +84,7 @@ class FakeAccounts:
         self, username: str, password_hash: str | None, email: str | None, *, admin: bool = False
     ) -> Account:
         def add() -> Account:
-            if self._named(username) is not None:
+            if self._named(username) is not None or username in self._subjects():
                 raise Conflict("this username is taken", "username_taken")
             user = UserId(len(self.people) + 1)
             account = Account(user, username, email, password_hash, admin, False, 0)
@@ -103,21 +103,34 @@ class FakeAccounts:
         return await self._answer("account_by_subject", lambda: self._called(issuer, subject))
 
     async def account_by_handle(self, handle: str, issuer: str | None) -> Account | None:
-        found = None if issuer is None else self._called(issuer, handle)
-        return await self._answer("account_by_handle", lambda: found or self._named(handle))
+        def find() -> Account | None:
+            people = self.people.values()
+            called = (a for a in people if a.subject == handle and a.issuer in (None, issuer))
+            return next(called, None) or self._named(handle)
 
-    async def external_account(self, issuer: str, subject: str, names: Sequence[str]) -> Account:
-        def ensure() -> Account:
+        return await self._answer("account_by_handle", find)
+
+    async def external_account(
+        self, issuer: str, subject: str, names: Sequence[str]
+    ) -> tuple[Account, UserId | None]:
+        def ensure() -> tuple[Account, UserId | None]:
             known = self._called(issuer, subject)
             if known is not None:
-                return known
-            free = next((name for name in names if self._named(name) is None), None)
+                return known, None
+            others = self._subjects() - {subject}
+            free = next((n for n in names if self._named(n) is None and n not in others), None)
             if free is None:
                 raise Conflict("these usernames are taken", "username_taken")
             user = UserId(len(self.people) + 1)
             made = Account(user, free, None, None, False, False, 0, issuer, subject)
+            called = [a for a in self.people.values() if a.issuer is None]
             self.people[user] = made
-            return made
+            for account in called:
+                if (account.subject or account.username) == subject:
+                    elsewhere = replace(account, subject=f"hubbub:{account.username}")
+                    self.people[account.id] = elsewhere
+                    return made, account.id
+            return made, None
 
         return await self._answer("external_account", ensure)
 
@@ -200,6 +213,9 @@ class FakeAccounts:
         people = self.people.values()
         return next((a for a in people if (a.issuer, a.subject) == (issuer, subject)), None)
 
+    def _subjects(self) -> set[str | None]:
+        return {account.subject for account in self.people.values()}
+
     def _named(self, name: str) -> Account | None:
         wanted = name.casefold()
         return next((a for a in self.people.values() if a.username.casefold() == wanted), None)
@@ -243,6 +259,11 @@ class Office:
             clock=self.clock,
             monotonic=self.monotonic,
         )
+
+    @property
+    def ended(self) -> list[Notice]:
+        """What was told, but for names that were taken."""
+        return [notice for notice in self.told if not isinstance(notice, NameTaken)]
 
     async def register(self, name: str = "alice", password: str = PASSWORD) -> Account:
         return await self.service.register(name, password, None, HERE)

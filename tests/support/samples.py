@@ -73,9 +73,11 @@ def went_out(who: Who, *, in_channel: int = 1) -> MemberLeft:
     return MemberLeft(ChannelId(in_channel), person(who), None, NOW)
 
 
-def changed(*, private: bool, name: str = "General", in_channel: int = 1) -> ChannelChanged:
+def changed(
+    *, private: bool = False, guests: bool = False, name: str = "General", in_channel: int = 1
+) -> ChannelChanged:
     """The channel's settings are now these."""
-    return ChannelChanged(ChannelId(in_channel), name, "", private, NOW)
+    return ChannelChanged(ChannelId(in_channel), name, "", private, guests, NOW)
 
 
 def numbered(seq: int, event: Durable) -> Envelope:

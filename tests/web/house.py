@@ -80,7 +80,8 @@ async def houses() -> AsyncIterator[list[House]]:
     actor once."""
     options = {
         "smtp_server": "127.0.0.1", "smtp_port": 9, "message_rate": 0, "frame_rate": 0,
-        "login_failures": 0, "sockets_per_address": 0, "sockets_per_user": 0, "admin": "root",
+        "login_failures": 0, "sockets_per_address": 0, "sockets_per_user": 0, "meeting_rate": 0,
+        "meetings_per_user": 0, "admin": "root",
     }  # fmt: skip
     async with AsyncExitStack() as stack:
         made = []

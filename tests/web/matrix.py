@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -140,7 +140,7 @@ ROUTES: dict[str, Route] = {
 
 @dataclass(frozen=True)
 class Socket:
-    """Who may open a socket on a path of `hubbub.web.asyncapi` (or, where the name says so, in a
+    """Who may open a socket on a way of `hubbub.web.doors` (or, where the name says so, in a
     meeting): everybody else is closed with a code. `greeting` is what tells that one is in, where
     anything does."""
 
@@ -174,11 +174,18 @@ SOCKETS: dict[str, Socket] = {
 }
 
 
+OTHER = "other"
+"""The kind of a frame whose type is none of those that its protocol knows."""
+
+CLOSED = "closed"
+
+
 @dataclass(frozen=True)
 class Frame:
     """Who may send a frame, of those who may open the socket. `told` is the `type` that shows its
     success, to the sender or, if `elsewhere`, to somebody who is there to see it; None of the
-    native protocol, which answers. `before` is sent first."""
+    native protocol, which answers; `CLOSED` where it ends the socket. `before` is sent first,
+    `after` next: what shows that a frame was taken of which nothing else is seen."""
 
     may: Actors
     socket: str
@@ -186,6 +193,7 @@ class Frame:
     told: str | None = None
     elsewhere: bool = False
     before: tuple[Mapping[str, Any], ...] = ()
+    after: Mapping[str, Any] | None = None
     refused: Mapping[Actor, str] = field(default_factory=dict)
 
 
@@ -236,6 +244,31 @@ def _rooms(name: str, socket: str) -> dict[str, Frame]:
     }
 
 
+CALLS: Mapping[str, tuple[Mapping[str, Any], str]] = {
+    "offer": ({"data": {"sdp": SDP}}, "offer"),
+    "answer": ({"data": {"sdp": SDP}}, "answer"),
+    "ice-candidate": ({"data": ICE}, "candidate"),
+    "hang-up": ({}, "hang_up"),
+    "call-declined": ({}, "decline"),
+    OTHER: ({"type": "mute", "data": {"on": True}}, "custom"),
+}
+"""What is said in a call in the protocols whose types have hyphens, and how another hears it."""
+
+
+def _calls(dialect: str, may: Actors, socket: str, place: str = "") -> dict[str, Frame]:
+    return {
+        f"{dialect} {type}{place}": Frame(may, socket + place, {"type": type, **said}, told, True)
+        for type, (said, told) in CALLS.items()
+    }
+
+
+def _peerjs(type: str, **payload: Any) -> Frame:
+    said = {"type": type, "dst": "witness", "payload": payload}
+    return Frame(VISITORS, "peerjs", said, type, True)
+
+
+OFFER = _peerjs("OFFER", sdp=SDP)
+
 FRAMES: dict[str, Frame] = {
     "native connect": Frame(
         ACCOUNTS,
@@ -270,31 +303,23 @@ FRAMES: dict[str, Frame] = {
     "relay-chat Direct": Frame(
         VISITORS, "relay_chat", {"to_user_id": "witness", "content": "x"}, "message", True
     ),
-    "relay-video Signal": Frame(
-        READERS, "relay_video", {"type": "offer", "data": SDP}, "offer", True
-    ),
-    "conference Frame": Frame(
-        READERS, "conference", {"type": "offer", "data": {"sdp": SDP}}, "offer", True
-    ),
-    "relay-video Signal meeting": Frame(
-        VISITORS, "relay_video meeting", {"type": "offer", "data": SDP}, "offer", True
-    ),
-    "conference Frame meeting": Frame(
-        VISITORS, "conference meeting", {"type": "offer", "data": {"sdp": SDP}}, "offer", True
-    ),
+    **_calls("relay-video", READERS, "relay_video"),
+    **_calls("conference", READERS, "conference"),
+    **_calls("relay-video", VISITORS, "relay_video", " meeting"),
+    **_calls("conference", VISITORS, "conference", " meeting"),
     "signaling offer": Frame(MEMBERS, "signaling", {"type": "offer", "sdp": SDP}, "offer", True),
     "signaling answer": Frame(MEMBERS, "signaling", {"type": "answer", "sdp": SDP}, "answer", True),
     "signaling candidate": Frame(
         MEMBERS, "signaling", {"type": "candidate", "candidate": ICE}, "candidate", True
     ),
     "signaling heartbeat": Frame(MEMBERS, "signaling", {"type": "heartbeat"}, "heartbeat_response"),
-    "peerjs Frame": Frame(
-        VISITORS,
-        "peerjs",
-        {"type": "OFFER", "dst": "witness", "payload": {"sdp": SDP}},
-        "OFFER",
-        True,
-    ),
+    "peerjs OFFER": OFFER,
+    "peerjs ANSWER": _peerjs("ANSWER", sdp=SDP),
+    "peerjs CANDIDATE": _peerjs("CANDIDATE", candidate=ICE),
+    "peerjs LEAVE": _peerjs("LEAVE"),
+    "peerjs LEAVE own": Frame(VISITORS, "peerjs", {"type": "LEAVE"}, CLOSED),
+    "peerjs EXPIRE": _peerjs("EXPIRE"),
+    "peerjs HEARTBEAT": replace(OFFER, said={"type": "HEARTBEAT"}, after=OFFER.said),
 }
-"""By protocol and `type`, or the frame's name where types are not told apart; a further word tells
-rows of one frame apart."""
+"""By protocol and `type`, or the frame's name where it has none; a further word tells rows of one
+frame apart."""

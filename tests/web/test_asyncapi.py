@@ -12,10 +12,16 @@ from typing import Any
 import msgspec
 import pytest
 from jsonschema import Draft202012Validator
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import ASGIApp
 
 from hubbub.main import dialects
-from hubbub.web import asyncapi, doors
+from hubbub.web import asyncapi
+from hubbub.web.doors import ECHO, WAYS, Way, route
 from tests.support.app import app_client
+from tests.web.asgi import ask
+from tests.web.matrix import SOCKETS, Actor
 
 ROOT = Path(__file__).parent.parent.parent
 DIALECTS = dialects()
@@ -128,22 +134,29 @@ def test_operations_have_stable_names_and_say_only_what_their_channel_does() -> 
     }
 
 
-@pytest.mark.parametrize("address", asyncapi.ADDRESSES, ids=lambda address: address.name)
-def test_every_address_leads_to_its_protocol(address: asyncapi.Address) -> None:
-    door = doors.route(re.sub(r"\{\w+\}", "some-name", address.path))
-    channel = DOCUMENT["channels"][address.name]
-    assert list(channel["parameters"]) == re.findall(r"\{(\w+)\}", address.path)
-    if address.dialect is None:
-        assert door is None or door.dialect == "echo"
-        return
-    assert door is not None
-    assert door.dialect == address.dialect
-    assert (door.anonymous or door.late) == address.tokenless
-    assert ("security" in DOCUMENT["operations"][f"send_{address.name}"]) != address.tokenless
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+def test_every_way_says_truly_who_may_come_without_a_token(way: Way) -> None:
+    channel, operation = (
+        DOCUMENT["channels"][way.name],
+        DOCUMENT["operations"][f"send_{way.name}"],
+    )
+    assert channel["address"] == way.path
+    assert list(channel["parameters"]) == re.findall(r"\{(\w+)\}", way.path)
+    assert ("security" not in operation) == (Actor.NOBODY in SOCKETS[way.name].may)
 
 
-def test_every_protocol_has_an_address_and_every_frame_a_message() -> None:
-    assert {a.dialect for a in asyncapi.ADDRESSES} == {None, *DIALECTS}
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+def test_digits_are_said_to_be_an_id_where_they_are_one(way: Way) -> None:
+    said = DOCUMENT["channels"][way.name]["parameters"].get("room_id")
+    if said is not None:
+        door = route(re.sub(r"\{\w+\}", "12", way.path).split("/")[1:])
+        assert door is not None
+        assert ("its id" in said["description"]) == (door.channel == 12)
+
+
+def test_every_protocol_has_a_way_and_every_frame_a_message() -> None:
+    assert {way.door.dialect for way in WAYS} == {ECHO, *DIALECTS}
+    assert set(DOCUMENT["channels"]) == {way.name for way in WAYS}
     for dialect in DIALECTS.values():
         for side, frames in (("client", dialect.client_frames), ("server", dialect.server_frames)):
             assert len(messages(dialect.name, side)) == len(frames)
@@ -202,3 +215,23 @@ async def test_it_is_served_to_everybody_in_every_mode() -> None:
         async with app_client(open=mode) as anyone:
             for path in ("/asyncapi.json", "/asyncapi.json/"):
                 assert (await anyone.get(path)).json() == DOCUMENT
+
+
+async def test_its_server_is_where_it_was_asked_for() -> None:
+    async with app_client() as anyone:
+
+        async def server(app: ASGIApp, path: str, host: str, scheme: str = "http") -> Any:
+            answer = await ask(app, "GET", path, [("host", host)], scheme=scheme)
+            return answer.json["servers"]["local"]
+
+        outer = Starlette(routes=[Mount("/sub", app=anyone.app)])
+        told = {"host": "localhost:9000", "protocol": "ws"}
+        assert await server(anyone.app, "/asyncapi.json", "localhost:9000") == told
+        assert await server(outer, "/sub/asyncapi.json", "localhost:9000") == {
+            **told,
+            "pathname": "/sub",
+        }
+        assert await server(anyone.app, "/asyncapi.json", "a.example", "https") == {
+            "host": "a.example",
+            "protocol": "wss",
+        }

@@ -33,6 +33,7 @@ async def test_a_channel_is_made_and_shown(alice: AppClient, bob: AppClient) -> 
         "name": "General",
         "description": "",
         "private": True,
+        "guests": False,
         "created_by": person(alice),
         "seq": 2,
         "member_count": 2,
@@ -66,6 +67,9 @@ async def test_a_direct_chat_is_one_for_two_people(alice: AppClient, bob: AppCli
         ({"kind": "room", "name": "x", "members": [{}]}, 422, "invalid"),
         ({"kind": "meeting", "name": "x"}, 422, "invalid"),
         ({"kind": "room", "name": "x", "private": "true"}, 422, "invalid"),
+        ({"kind": "room", "name": "x", "guests": 1}, 422, "invalid"),
+        ({"kind": "room", "name": "x", "private": True, "guests": True}, 422, "private_guests"),
+        ({"kind": "conversation", "name": "x", "guests": True}, 422, "private_guests"),
         ({"name": "x"}, 422, "invalid"),
     ],
 )
@@ -100,6 +104,20 @@ async def test_an_owner_changes_a_channel(alice: AppClient, bob: AppClient) -> N
     assert (await alice.patch(path, json={"description": "d"})).json()["name"] == "News"
     refused = await bob.patch(path, json={"name": "Mine"})
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+
+
+async def test_an_owner_opens_a_room_to_guests_and_closes_it_again(alice: AppClient) -> None:
+    path = f"{CHANNELS}/{await alice.channel()}"
+    opened = await alice.patch(path, json={"guests": True})
+    assert (opened.json()["guests"], opened.json()["seq"]) == (True, 2)
+    assert (await alice.patch(path, json={"guests": True, "name": "General"})).json()["seq"] == 2
+    refused = await alice.patch(path, json={"private": True})
+    assert (refused.status_code, refused.json()["code"]) == (422, "private_guests")
+    assert (await alice.get(path)).json() == opened.json()
+    shut = (await alice.patch(path, json={"guests": False, "private": True})).json()
+    assert (shut["guests"], shut["private"]) == (False, True)
+    told = (await alice.get(f"{path}/events?after=1")).json()
+    assert [(event["guests"], event["private"]) for event in told] == [(True, False), (False, True)]
 
 
 async def test_members_come_and_go(alice: AppClient, bob: AppClient, carol: AppClient) -> None:

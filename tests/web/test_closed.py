@@ -1,7 +1,9 @@
 """Closed by default: the matrix knows every route, and what it closes no way of writing opens."""
 
+from collections.abc import Iterable, Iterator
+
 import pytest
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount, WebSocketRoute
 from starlette.routing import Route as PlainRoute
 
 from hubbub.config import Settings
@@ -28,22 +30,34 @@ async def test_no_name_and_no_slash_opens_what_needs_a_token(
         assert answer.header("www-authenticate") == "Bearer"
 
 
-def hidden(open: str) -> set[str]:
-    """The paths that the OpenAPI document does not have."""
+def operations(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, str]]:
+    """Every method and path, known to the OpenAPI document or not."""
+    for route in routes:
+        if isinstance(route, Mount):
+            yield "*", route.path
+        elif isinstance(route, PlainRoute):
+            # The application answers HEAD like GET, before it gets here.
+            yield from ((method, route.path) for method in (route.methods or {"*"}) - {"HEAD"})
+        elif isinstance(route, WebSocketRoute):
+            yield "WEBSOCKET", route.path
+        else:
+            yield from operations(route.original_router.routes)  # type: ignore[attr-defined]
+
+
+def hidden(open: str) -> set[tuple[str, str]]:
+    """What the OpenAPI document does not have."""
     api = build_api(Settings(open=open))
-    known: set[str] = set(api.openapi()["paths"])
-    outside = {r.path for r in api.routes if isinstance(r, PlainRoute | Mount)}
-    included = {
-        route.path
-        for router in api.routes
-        if not isinstance(router, PlainRoute | Mount)
-        for route in router.original_router.routes
+    known = {
+        (method.upper(), path)
+        for path, methods in api.openapi()["paths"].items()
+        for method in methods
     }
-    return (outside | included) - known
+    return set(operations(api.routes)) - known
 
 
-async def test_no_route_hides_from_the_document_but_the_pages(anyone: AppClient) -> None:
-    assert hidden("false") == hidden("force") == PAGES | {"/static"}
-    assert hidden("loopback") == hidden("false") | {"/dev/mail"}
+async def test_no_operation_hides_from_the_document_but_the_pages(anyone: AppClient) -> None:
+    pages = {("GET", path) for path in PAGES} | {("*", "/static")}
+    assert hidden("false") == hidden("force") == pages
+    assert hidden("loopback") == pages | {("GET", "/dev/mail")}
     for path in PAGES:
         assert (await anyone.get(path.format(key="some-key"))).status_code == 200

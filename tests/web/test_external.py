@@ -20,7 +20,7 @@ from tests.support.issuer import (
     token,
 )
 from tests.support.server import Server, running_server
-from tests.support.sockets import closed, hear, hear_type, native, opened, refused, say
+from tests.support.sockets import arrived, closed, hear, hear_type, native, opened, refused, say
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.system]
 
@@ -101,6 +101,16 @@ async def test_a_native_socket_goes_on_with_a_new_token(server: Server) -> None:
         assert (await hear(socket))["result"]["ttl"] > 5000
         await say(socket, id=3, type="refresh", token=django(4))
         assert (await hear(socket))["error"]["code"] == "other_user"
+
+
+async def test_a_subject_with_a_slash_is_one_segment_of_a_path(server: Server) -> None:
+    made = token(simple_jwt("idp/7", int(time.time()), username="slash"))
+    await me(server, made)
+    for path in ("/ws/chat/idp%2F7", "/ws/chat/idp%2F7/", "/ws/video/talk/idp%2F7/"):
+        async with opened(server, f"{path}?token={made}") as socket:
+            await arrived(socket)
+    assert await refused(server, f"/ws/chat/idp/7?token={made}") == 4004
+    assert await refused(server, f"/ws/chat/idp%2F8?token={made}") == 4003
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,27 @@
 """Every way in and every frame of the matrix, as everybody, on sockets of the whole application."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Set
 from contextlib import AsyncExitStack
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 
+from hubbub.dialects.base import Dialect
+from hubbub.dialects.signals import ENDINGS, NEGOTIATION
 from hubbub.main import dialects
-from hubbub.web.asyncapi import ADDRESSES
+from hubbub.web import asyncapi
+from hubbub.web.doors import WAYS
 from tests.support.app import AppClient
 from tests.web.house import WITNESS, House, Place, houses
 from tests.web.matrix import (
     CALL_JOIN,
+    CLOSED,
     CLOSED_WITH,
     ERRORS,
     FRAMES,
+    OTHER,
     SOCKETS,
     SUBSCRIBE,
     TOKENLESS,
@@ -26,6 +32,7 @@ from tests.web.wire import Wire, until, wired
 
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="module")]
 
+DOCUMENT = asyncapi.document(dialects())
 ID = 9
 """What native commands are numbered with here."""
 
@@ -36,17 +43,39 @@ async def servers() -> AsyncIterator[list[House]]:
         yield made
 
 
-async def test_every_address_has_a_row() -> None:
-    assert {name.split()[0] for name in SOCKETS} == {address.name for address in ADDRESSES}
+async def test_every_way_in_has_a_row() -> None:
+    assert {name.split()[0] for name in SOCKETS} == {way.name for way in WAYS}
 
 
 async def test_every_frame_has_a_row() -> None:
-    declared = {
-        f"{dialect.name} {frame.__struct_config__.tag or frame.__name__.lstrip('_')}"
+    assert {" ".join(name.split()[:2]) for name in FRAMES} == {
+        f"{dialect.name} {kind}"
         for dialect in dialects().values()
         for frame in dialect.client_frames
+        for kind in kinds(dialect, frame)
     }
-    assert {" ".join(name.split()[:2]) for name in FRAMES} == declared
+
+
+@pytest.mark.parametrize("name", FRAMES)
+async def test_a_row_says_what_it_is_about(name: str) -> None:
+    kind = name.split()[1]
+    said = FRAMES[name].said.get("type")
+    if kind == OTHER:
+        assert f"{name.split()[0]} {said}" not in FRAMES
+    else:
+        assert said in (kind, None)
+
+
+def kinds(dialect: Dialect, frame: type[msgspec.Struct]) -> Set[str]:
+    """What a frame can be: of its tag, of one of the types that are told apart, or just itself."""
+    tag, name = frame.__struct_config__.tag, frame.__name__.lstrip("_")
+    if tag is not None:
+        return {str(tag)}
+    if "type" not in frame.__struct_fields__:
+        return {name}
+    schema = DOCUMENT["components"]["schemas"][f"{dialect.name}.client.{name}"]
+    told_apart: dict[str, list[str]] = schema["properties"]["type"]
+    return set(told_apart.get("enum", {*NEGOTIATION, *ENDINGS, OTHER}))
 
 
 @pytest.mark.parametrize("name", SOCKETS)
@@ -117,9 +146,13 @@ async def outcome(
             await until(lambda heard=heard: len(wire.frames) > heard, wire)
         first, first_seen = len(wire.frames), len(seen.frames)
         wire.say(filled(row.said, client, place) | ({"id": ID} if native else {}))
+        if row.after is not None:
+            wire.say(filled(row.after, client, place))
         ends: list[str] = []
 
         def ended() -> bool:
+            if row.told == CLOSED and wire.code is not None:
+                ends.append("told")
             ends.extend(_ends(row, wire.frames[first:], seen.frames[first_seen:]))
             return bool(ends)
 

@@ -1,6 +1,7 @@
 """Meetings on the real server: who gets in, when they end, and what is left of them."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -8,7 +9,17 @@ import pytest
 import pytest_asyncio
 
 from tests.support.server import Account, Server, running_server
-from tests.support.sockets import arrived, hear, hear_type, opened, person, refused, say
+from tests.support.sockets import (
+    arrived,
+    closed,
+    hear,
+    hear_type,
+    native,
+    opened,
+    person,
+    refused,
+    say,
+)
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.system]
 
@@ -115,6 +126,20 @@ async def test_digits_lead_to_a_meeting_and_to_nobodys_conversation(dev: Server)
             assert (await hear(private))["content"] == "nobody else is here"
 
 
+async def test_the_room_id_of_an_answer_leads_into_that_room(dev: Server) -> None:
+    alice, testuser = await person(dev, "alice"), await person(dev, "testuser")
+    async with opened(dev, "/ws/video/2/alice/") as relay:
+        await arrived(relay)
+        found = await dev.http.get("/api/v1/channels?joined=false", headers=alice.headers)
+        [meeting] = [row["id"] for row in found.json() if row["key"] == "2"]
+        joined = await dev.http.post(f"/api/rooms/{meeting}/join", headers=testuser.headers)
+        room = joined.json()["room_id"]
+        async with opened(dev, f"/ws/signaling/{room}?token={testuser.token}"):
+            assert await hear(relay) == {
+                "type": "user-joined", "room_id": "2", "user_id": "testuser"
+            }  # fmt: skip
+
+
 async def test_what_was_said_in_a_meeting_stays_with_its_members(dev: Server) -> None:
     alice, testuser = await person(dev, "alice"), await person(dev, "testuser")
     key = await create(dev)
@@ -160,3 +185,70 @@ async def test_guests_come_into_meetings_and_the_channels_that_are_for_them(dev:
     # The sample accounts are nobody's secret, and may come by their names.
     async with opened(dev, "/ws/video/room123/alice/") as socket:
         await arrived(socket)
+
+
+async def test_nobody_comes_as_a_peer_who_is_there(dev: Server) -> None:
+    key = await create(dev)
+    async with opened(dev, f"/ws/{key}") as one, opened(dev, f"/ws/{key}") as other:
+        await hear_type(one, "connected")
+        peer = (await hear_type(other, "connected"))["user_id"]
+        assert (await hear(one))["user_id"] == peer
+        for name in (peer, peer.upper()):
+            assert await refused(dev, f"/ws/video/{key}/{name}/") == 4003
+        # An account may have taken the id for its name, too.
+        account = await person(dev, peer)
+        path = f"/ws/video/{key}/{peer}/?token={account.token}"
+        assert await refused(dev, path) == 4003
+        async with opened(dev, f"/ws/v1?token={account.token}") as socket:
+            channel = await id_of(dev, account, key)
+            await native(socket, channel)
+            await say(socket, id=2, type="call_join", channel=channel)
+            while (answer := await hear(socket)).get("id") != 2:
+                pass
+            assert answer["error"]["code"] == "peer_name_taken"
+        assert len((await dev.http.get(f"/rooms/{key}")).json()["participants"]) == 2
+        await say(other, type="offer", data={"sdp": "v=0"})
+        assert (await hear(one))["type"] == "offer", "nobody came, and nobody left"
+    async with opened(dev, path) as socket:
+        await arrived(socket)
+
+
+async def test_a_meeting_ends_at_once_when_the_server_closed_its_last_socket(dev: Server) -> None:
+    key = await create(dev)
+    async with opened(dev, f"/ws/{key}", max_size=None) as socket:
+        await hear_type(socket, "connected")
+        await socket.send("x" * 300_000)
+        assert await closed(socket) == 1009
+    await is_over(dev, key)
+
+
+async def test_a_meeting_ends_at_once_when_whoever_was_cut_off_came_back_and_left(
+    dev: Server,
+) -> None:
+    key = f"back-{uuid.uuid4()}"
+    async with opened(dev, f"/ws/video/{key}/bob/") as socket:
+        await arrived(socket)
+        socket.transport.abort()
+
+        async def empty() -> bool:
+            row = await listed(dev, key)
+            return row is not None and row["participant_count"] == 0
+
+        await becomes(empty)
+    async with opened(dev, f"/ws/video/{key}/bob/") as socket:
+        await arrived(socket)
+    await is_over(dev, key)
+
+
+async def test_a_path_that_makes_meetings_makes_so_many_and_no_more() -> None:
+    async with running_server(env={"HUBBUB_OPEN": "force", "HUBBUB_MEETING_RATE": "2"}) as server:
+        await create(server)
+        async with opened(server, "/ws/video/a/ann/") as socket:
+            await arrived(socket)
+            assert await refused(server, "/ws/video/b/ben/") == 1013
+            answer = await server.http.post("/create-room")
+            assert answer.status_code == 429
+            assert 0 < int(answer.headers["Retry-After"]) <= 30
+            # To come into what is there makes nothing.
+            async with opened(server, "/ws/video/a/cid/") as other:
+                await arrived(other)

@@ -84,3 +84,12 @@ async def test_sockets_are_found(alice: AppClient, slash: str) -> None:
     assert not [message for message in sent if message["type"] == "websocket.close"]
     [_, nowhere] = await converse(outer, f"/sub/nowhere{slash}")
     assert nowhere["code"] == 4004
+
+
+async def test_an_encoded_slash_is_a_part_of_a_name() -> None:
+    async with app_client(open="force") as anyone:
+        outer = mounted(anyone)
+        for name, codes in (("idp%2F7", []), ("idp/7", [4004])):
+            sent = await converse(outer, f"/sub/ws/chat/{name}/")
+            closes = [message for message in sent if message["type"] == "websocket.close"]
+            assert [message["code"] for message in closes] == codes

@@ -1,5 +1,6 @@
 """The sockets of PeerJS on a real server."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 import pytest_asyncio
 from websockets.asyncio.client import ClientConnection
 
-from tests.support.server import Server, running_server
+from tests.support.server import Account, Server, running_server
 from tests.support.sockets import closed, hear, opened, person, say
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.system]
@@ -32,6 +33,13 @@ async def dev() -> AsyncIterator[Server]:
         yield running
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def forced() -> AsyncIterator[Server]:
+    """A server that is open to strangers."""
+    async with running_server(env={"HUBBUB_OPEN": "force"}) as running:
+        yield running
+
+
 def path(id: str, token: str, **more: str) -> str:
     """What the client asks for; fields that are empty are left out."""
     fields = {"key": "peerjs", "id": id, "token": token, "version": "1.5.5", **more}
@@ -48,6 +56,14 @@ def peer(
 
 async def is_open(socket: ClientConnection) -> None:
     assert await hear(socket) == {"type": "OPEN"}
+
+
+async def has_no_socket(server: Server, account: Account) -> None:
+    """Waits until the server has noticed that somebody's sockets are gone: until then, what is said
+    to them is lost like they are."""
+    async with asyncio.timeout(10):
+        while (await server.http.get("/api/connections", headers=account.headers)).json():
+            await asyncio.sleep(0.01)
 
 
 async def turned_away(server: Server, target: str) -> tuple[str, str, int]:
@@ -219,6 +235,44 @@ async def test_logging_out_closes_the_socket_and_frees_the_id(server: Server) ->
     alice = await person(server, "alice")
     async with peer(server, "pia", alice.token) as pia:
         await is_open(pia)
+
+
+async def test_an_id_whose_socket_was_cut_and_what_is_said_to_it_wait_for_its_owner(
+    server: Server,
+) -> None:
+    alice, bob = await person(server, "alice"), await person(server, "bob")
+    async with peer(server, "caller", bob.token) as caller:
+        await is_open(caller)
+        async with peer(server, "phone", alice.token) as phone:
+            await is_open(phone)
+            phone.transport.abort()
+            await has_no_socket(server, alice)
+        await say(caller, type="OFFER", dst="phone", payload=OFFER)
+        assert (await turned_away(server, path("phone", bob.token)))[0] == "ID-TAKEN"
+        async with peer(server, "phone", alice.token) as phone:
+            await is_open(phone)
+            assert (await hear(phone))["payload"] == OFFER
+
+
+async def test_an_accounts_name_is_claimed_by_its_owner_alone_where_strangers_come(
+    forced: Server, server: Server
+) -> None:
+    for running in (forced, server):
+        alice, bob = await person(running, "alice"), await person(running, "bob")
+        for id in ("bob", "BOB"):
+            assert await turned_away(running, path(id, alice.token)) == (
+                "ID-TAKEN", "ID is taken", 4003,
+            )  # fmt: skip
+        async with peer(running, "bob", bob.token) as socket:
+            await is_open(socket)
+    assert (await turned_away(forced, path("bob", "k3x9q")))[0] == "ID-TAKEN"
+    async with peer(forced, "nobodys", "k3x9q") as socket:
+        await is_open(socket)
+
+
+async def test_in_development_mode_everybody_is_believed(dev: Server) -> None:
+    async with peer(dev, "testuser", "t1") as socket:
+        await is_open(socket)
 
 
 async def test_no_word_of_a_stranger_is_logged() -> None:

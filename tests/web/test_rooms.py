@@ -37,6 +37,28 @@ async def test_a_room_has_the_fields_of_both_documents(alice: AppClient) -> None
         assert (await alice.get(f"/api/rooms/{name}")).json() == room
 
 
+@pytest.mark.parametrize("key", ["1", "007", "9" * 20])
+async def test_a_room_whose_key_is_digits_alone_is_named_by_its_id(
+    alice: AppClient, key: str
+) -> None:
+    made = await alice.services.chat.ensure_public(key, "Digits")
+    room = (await alice.post(f"/api/rooms/{made.id}/join")).json()
+    assert (room["id"], room["room_id"]) == (made.id, str(made.id))
+    assert room in (await alice.get("/api/rooms")).json()
+    assert (await alice.get(f"/api/rooms/{room['room_id']}")).json() == room
+    left = (await alice.post(f"/api/rooms/{room['room_id']}/leave")).json()
+    assert (left["room_id"], left["is_member"]) == (room["room_id"], False)
+
+
+async def test_a_room_is_made_for_guests_unless_it_is_private(alice: AppClient) -> None:
+    made = await alice.post("/api/rooms/", json={"name": "Open house", "guests": True})
+    channel = (await alice.get(f"/api/v1/channels/{made.json()['id']}")).json()
+    assert (made.status_code, channel["guests"], channel["private"]) == (201, True, False)
+    both = {"name": "Neither", "guests": True, "private": True}
+    refused = await alice.post("/api/rooms/", json=both)
+    assert (refused.status_code, refused.json()["code"]) == (422, "private_guests")
+
+
 async def test_people_join_and_leave_public_rooms(alice: AppClient, bob: AppClient) -> None:
     room = await alice.channel()
     seen = (await bob.get(f"/api/rooms/{room}/")).json()

@@ -4,7 +4,9 @@ knows."""
 import hashlib
 import secrets
 
+from hubbub.auth.usernames import normal_username
 from hubbub.core.ids import UserId, Who
+from hubbub.core.names import GUEST_PREFIX, fold
 
 _BITS = 52
 _SALT = secrets.token_bytes(16)
@@ -15,6 +17,13 @@ def named_guest(name: str) -> Who:
     digest = hashlib.blake2b(name.encode(), digest_size=8, person=b"hubbub guest").digest()
     number = int.from_bytes(digest) >> (64 - _BITS)
     return Who(UserId(-number - 1), name)
+
+
+def may_go_by(name: str) -> bool:
+    """Whether a guest may go by this name: without white space around it, which nobody sees, and
+    not like those who have none. Whose name it is else is not known here."""
+    normal = normal_username(name)
+    return normal == normal.strip() and not fold(name).startswith(GUEST_PREFIX)
 
 
 def secret_guest(secret: str) -> Who:

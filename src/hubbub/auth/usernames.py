@@ -4,11 +4,10 @@ import unicodedata
 from contextlib import suppress
 
 from hubbub.core.errors import Invalid
-from hubbub.core.names import fold
+from hubbub.core.names import GUEST_PREFIX, fold
 
 MAX_USERNAME = 64
 MAX_SUGGESTED = 40
-GUEST_PREFIX = "guest-"
 MAX_EMAIL = 254
 
 

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from hubbub.bus.base import OnEvents, OnNotice
-from hubbub.core.events import AccountDisabled, Envelope, Notice, SessionRevoked
+from hubbub.core.events import Envelope, Notice
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class MemoryBus:
     def _tell_everybody(self, what: Sequence[Envelope] | Notice) -> None:
         for on_events, on_notice in self._subscribers:
             try:
-                if isinstance(what, SessionRevoked | AccountDisabled):
+                if isinstance(what, Notice):
                     on_notice(what)
                 else:
                     on_events(what)

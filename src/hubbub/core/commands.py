@@ -35,13 +35,15 @@ class MoveCursor:
 
 @record
 class CreateChannel:
-    """Make a channel, owned by whoever asks, with `members` (ids of accounts) in it."""
+    """Make a channel, owned by whoever asks, with `members` (ids of accounts) in it. With `guests`
+    everybody may come in, and speak, without becoming a member."""
 
     kind: Kind
     name: str
     description: str = ""
     private: bool = False
     members: tuple[UserId, ...] = ()
+    guests: bool = False
 
 
 @record
@@ -91,6 +93,7 @@ class EditChannel:
     name: str | None = None
     description: str | None = None
     private: bool | None = None
+    guests: bool | None = None
 
 
 ChannelChange = JoinChannel | LeaveChannel | AddMember | RemoveMember | SetRole | EditChannel

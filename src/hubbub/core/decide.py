@@ -14,7 +14,7 @@ from hubbub.core.commands import (
     RemoveMember,
     SetRole,
 )
-from hubbub.core.errors import Conflict, Forbidden, NotFound
+from hubbub.core.errors import Conflict, Forbidden, Invalid, NotFound
 from hubbub.core.events import ChannelChanged, Durable, MemberChanged, MemberJoined, MemberLeft
 from hubbub.core.ids import Person, Who
 from hubbub.core.messages import MAX_DESCRIPTION, MAX_NAME, check_label
@@ -113,9 +113,22 @@ def _edit(channel: Channel, command: EditChannel, now: int) -> Sequence[Durable]
     private = channel.private if command.private is None else command.private
     if not private and channel.kind is not Kind.ROOM:
         raise Forbidden("conversations are private", "always_private")
-    if (name, description, private) == (channel.name, channel.description, channel.private):
+    guests = channel.guests if command.guests is None else command.guests
+    check_guests(private=private, guests=guests)
+    before = (channel.name, channel.description, channel.private, channel.guests)
+    if (name, description, private, guests) == before:
         return []
-    return [ChannelChanged(channel.id, name, description, private, now)]
+    return [ChannelChanged(channel.id, name, description, private, guests, now)]
+
+
+def check_guests(*, private: bool, guests: bool) -> None:
+    """Returns when a channel may have both settings.
+
+    Raises:
+        Invalid: `private_guests`.
+    """
+    if private and guests:
+        raise Invalid("a private channel cannot be open to guests", "private_guests")
 
 
 def _target(state: ChannelState) -> Person:

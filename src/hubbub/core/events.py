@@ -65,6 +65,7 @@ class ChannelChanged:
     name: str
     description: str
     private: bool
+    guests: bool
     at: int
 
 
@@ -189,7 +190,18 @@ class AccountDisabled:
     user: UserId
 
 
-Notice = SessionRevoked | AccountDisabled
+@record
+class NameTaken:
+    """A new account has this username and, from an external issuer, this `subject`: guests who go
+    by either have to go. The account `displaced` was called by that subject, and is called
+    otherwise now."""
+
+    username: str
+    subject: str | None = None
+    displaced: UserId | None = None
+
+
+Notice = SessionRevoked | AccountDisabled | NameTaken
 """What the server tells itself; no client hears of it as such."""
 
 

@@ -26,8 +26,8 @@ class Who:
     """The person behind a request or socket, as the server knows them.
 
     `session` is the login the token belongs to, None for guests and for whoever has a token of an
-    external issuer, whose name for them is `subject`. Never built from what a client says inside a
-    frame.
+    external issuer, whose name for them is `subject`. An account has one as well whose username is
+    somebody else's subject. Never built from what a client says inside a frame.
     """
 
     id: UserId
@@ -49,8 +49,8 @@ class Who:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who did it, or whom it concerns, as an event prints it. `subject` is an external issuer's
-    name for them, None for everybody else and in what is read back from the journal."""
+    """Who did it, or whom it concerns, as an event prints it. `subject` is as in `Who`, and None in
+    what is read back from the journal."""
 
     id: UserId
     name: str
@@ -80,6 +80,12 @@ def parse_ref(text: str) -> ChannelRef:
         number = int(text) if len(text) <= 16 else 0
         return number if number <= MAX_INTEGER else 0
     return text
+
+
+def path_name(id: ChannelId, key: str) -> str:
+    """What names a channel to `parse_ref`: its key or, where that would be read as an id, its
+    id."""
+    return str(id) if isinstance(parse_ref(key), int) else key
 
 
 def valid_key(key: str) -> bool:

@@ -31,23 +31,28 @@ class TokenBucket:
 
     def take(self, now: float, number: int = 1) -> bool:
         """Whether so many more are allowed now; if so, they are counted."""
-        if self.rate <= 0 or self.burst <= 0:
+        if self.rate <= 0:
             return True
-        level = min(self.burst, self.level + (now - self.updated) * self.rate)
-        self.updated = now
-        if level < number:
-            self.level = level
+        if not self.has(now, number):
             return False
-        self.level = level - number
+        self.level -= number
         return True
+
+    def has(self, now: float, number: int = 1) -> bool:
+        """Whether so many more are allowed now; none is counted."""
+        if self.rate <= 0:
+            return True
+        self.level = min(self.burst, self.level + (now - self.updated) * self.rate)
+        self.updated = now
+        return self.level >= number
 
     def full(self, now: float) -> bool:
         """Whether a whole burst is allowed again, as of a bucket never used."""
         return self.level + (now - self.updated) * self.rate >= self.burst
 
-    def wait(self) -> int:
-        """Whole seconds until the next one is allowed."""
-        return max(1, ceil((1 - self.level) / self.rate)) if self.rate > 0 else 0
+    def wait(self, number: int = 1) -> int:
+        """Whole seconds until so many are allowed, if ever so many are."""
+        return max(1, ceil((number - self.level) / self.rate)) if self.rate > 0 else 0
 
 
 class Buckets:

@@ -2,6 +2,9 @@
 
 import unicodedata
 
+GUEST_PREFIX = "guest-"
+"""How the names of people begin who have none."""
+
 
 def fold(name: str) -> str:
     """The form in which usernames are compared: case and width do not make two people of one.

@@ -61,6 +61,16 @@ def may_post(channel: Channel, role: Role | None) -> bool:
     return role is not None or (channel.guests and not channel.private)
 
 
+def unwelcome(who: Who, *, private: bool, guests: bool) -> Forbidden | None:
+    """Why somebody who is in a channel, and no member, has to go when its settings become these;
+    None when they may stay."""
+    if private:
+        return NotAMember("this channel is private now")
+    if who.guest and not guests:
+        return Forbidden("guests are no longer welcome in this channel", "guests_not_allowed")
+    return None
+
+
 def _authorize_member(action: Action, channel: Channel, role: Role) -> None:
     match action:
         case Action.READ | Action.POST | Action.JOIN:

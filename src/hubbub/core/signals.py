@@ -101,8 +101,7 @@ def check_sdp(sdp: object) -> str:
     """
     if not isinstance(sdp, str) or not sdp:
         raise Invalid("sdp must be a string that is not empty", "invalid_sdp")
-    _check_size(sdp, MAX_SDP, "sdp")
-    check_text(sdp, "sdp")
+    _check(sdp, MAX_SDP, "sdp")
     return sdp
 
 
@@ -114,16 +113,15 @@ def check_candidate(candidate: object, mid: object = None, index: object = None)
         Invalid: `invalid_candidate`, `candidate_too_long`.
     """
     text = "" if candidate is None else candidate
-    if not isinstance(text, str) or not isinstance(mid, str | None):
+    if not isinstance(text, str) or not (mid is None or isinstance(mid, str)):
         raise Invalid("candidate and sdpMid must be strings", "invalid_candidate")
     if index is None:
         index = 0
     if type(index) is not int or not 0 <= index <= MAX_INDEX:
         raise Invalid("sdpMLineIndex must be an integer from 0 to 65535", "invalid_candidate")
-    _check_size(text, MAX_CANDIDATE, "candidate")
-    _check_size(mid or "", MAX_CANDIDATE, "candidate")
-    check_text(text, "candidate")
-    check_text(mid or "", "candidate")
+    _check(text, MAX_CANDIDATE, "candidate")
+    if mid:
+        _check(mid, MAX_CANDIDATE, "candidate")
     return Candidate(text, mid, index)
 
 
@@ -141,7 +139,8 @@ def check_custom(type: str, data: bytes) -> Custom:
     return Custom(type, data)
 
 
-def _check_size(text: str, most: int, what: str) -> None:
+def _check(text: str, most: int, what: str) -> None:
     # UTF-8 takes one to four bytes a character: most texts are not worth encoding.
     if len(text) * 4 > most and len(text.encode(errors="replace")) > most:
         raise Invalid(f"{what} is larger than {most} bytes", f"{what}_too_long")
+    check_text(text, what)

@@ -165,8 +165,7 @@ class Reader(Generic[T]):
 
     def read(self, text: str) -> T | Refused:
         """Never raises. What is refused carries the object's `id` where it has a usable one."""
-        # Most frames have but one bracket; to find that out is cheaper than to count.
-        if ("[" in text or text.rfind("{") > 0) and _deeper(text, MAX_DEPTH):
+        if text.count("{") + text.count("[") > MAX_DEPTH and _deeper(text, MAX_DEPTH):
             return self._read_carefully(text, deep=True)
         try:
             return self._decode(text)
@@ -264,8 +263,6 @@ def _number(value: object) -> int | None:
 
 def _deeper(text: str, most: int) -> bool:
     """Whether arrays and objects are nested deeper than `most`; of what is no JSON, perhaps."""
-    if text.count("[") + text.count("{") <= most:
-        return False
     code = _STRING.sub("", text).encode(errors="replace")
     brackets = code.translate(_SQUARE, _NO_BRACKETS)
     if b"[" * (most + 1) in brackets:

@@ -30,7 +30,7 @@ from hubbub.core.events import (
     UserCame,
     UserWent,
 )
-from hubbub.core.ids import ChannelId, ChannelRef, parse_ref
+from hubbub.core.ids import ChannelId, ChannelRef, parse_ref, path_name
 from hubbub.core.signals import (
     Body,
     Candidate,
@@ -161,9 +161,9 @@ class Signaling(Dialect):
             case Signalled():
                 return _signalled(event)
             case PeerJoined(channel, room, peer):
-                return _to_json(_UserJoined(peer.name, _room_id(channel, room)))
+                return _to_json(_UserJoined(peer.name, path_name(channel, room)))
             case PeerLeft(channel, room, peer):
-                return _to_json(_UserLeft(peer.name, _room_id(channel, room)))
+                return _to_json(_UserLeft(peer.name, path_name(channel, room)))
             case (
                 MessagePosted()
                 | MessagePassed()
@@ -232,9 +232,3 @@ def _room(named: object, link: Link) -> ChannelRef:
         if ref not in (link.channel, link.key):
             raise Invalid("this socket belongs to another room", "wrong_room")
     return link.channel
-
-
-def _room_id(channel: ChannelId, room: str) -> str:
-    """What the document calls `room_id`: where paths take digits for an id, a key of digits alone
-    would name another room."""
-    return str(channel) if room.isdigit() else room

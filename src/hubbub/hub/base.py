@@ -59,12 +59,13 @@ class Services(Protocol):
     async def resolve(self, ref: ChannelRef, /) -> ChannelId:
         """The id of the channel that somebody named."""
 
-    async def locate(self, who: Who, command: Enter, /) -> ChannelId:
-        """The id of the channel that somebody wants to enter, which is made where the command says
-        so. It cannot end before the caller has noted, in the same turn, that somebody comes."""
+    async def locate(self, who: Who, command: Enter, address: str, /) -> ChannelId:
+        """The id of the channel that somebody, from a network address, wants to enter, which is
+        made where the command says so. It cannot end before the caller has noted, in the same
+        turn, that somebody comes."""
 
     def join_call(self, channel: Channel, peer: Peer, connection: str, /) -> None:
-        """A socket is in the channel's call as `peer`."""
+        """A socket is in the channel's call as `peer`, unless this is refused."""
 
     def leave_call(self, channel: ChannelId, peer: Peer, connection: str, /) -> None:
         """A socket that was is no longer."""
@@ -78,8 +79,8 @@ class Services(Protocol):
     async def send_direct(self, who: Who, command: SendDirect, /) -> None:
         """Writes to somebody directly."""
 
-    def claim(self, who: Who, connection: str, command: Claim, /) -> Claimed:
-        """A socket of `who` has an id from here on."""
+    async def claim(self, who: Who, connection: str, address: str, command: Claim, /) -> Claimed:
+        """A socket of `who`, from a network address, has an id from here on."""
 
     def pass_on(self, connection: str, command: Pass | KeepClaim | GiveUpClaim, /) -> None:
         """Does what a socket with an id asks for."""
@@ -99,7 +100,7 @@ class Services(Protocol):
     def opened(self, who: Who, connection: str, dialect: str, channel: str, address: str) -> None:
         """A socket of `who` is open. `channel` is what its path names, empty if nothing."""
 
-    def closed(self, connection: str) -> None:
+    def closed(self, connection: str, why: Departure) -> None:
         """A socket that was `opened` is gone."""
 
     def come(self, channel: ChannelId, who: Who, connection: str) -> None:

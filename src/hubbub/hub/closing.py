@@ -11,6 +11,7 @@ from hubbub.core.errors import (
     TooMany,
     Unauthenticated,
 )
+from hubbub.hub.connection import SLOW_CONSUMER
 
 MAX_MESSAGE = 256 * 1024
 """Bytes that one WebSocket message may have."""
@@ -20,10 +21,11 @@ TOO_LARGE = "a message has at most 256 KiB"
 
 
 def is_goodbye(code: int) -> bool:
-    """Whether it is the peer that closed, and on purpose: 1006 is a connection that was cut (stock
-    uvicorn says 1005 for both), 1011 one that no longer answers pings, and the rest of the 1000s
-    mean a failure (RFC 6455 7.4.1)."""
-    return code in (1000, 1001, 1005) or code >= 3000
+    """Whether a socket ended by a closing handshake, whoever began it (RFC 6455 7.1.2). The rest
+    were lost: 1006 is a connection that was cut (stock uvicorn says 1005 for both), 1011 one that
+    no longer answers pings, or a mistake of ours; after 1012 and `SLOW_CONSUMER` the peer is to
+    come back at once."""
+    return code not in (1006, 1011, 1012, SLOW_CONSUMER)
 
 
 def too_large(event: MutableMapping[str, Any]) -> bool:

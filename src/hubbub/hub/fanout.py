@@ -60,9 +60,10 @@ def tell_fleeting(feed: Feed, envelope: Envelope) -> None:
 
 def encode(dialect: Dialect, batch: Sequence[Envelope]) -> bytes:
     """The frames that tell these events, joined; empty where the dialect has no words for them."""
+    if len(batch) == 1:
+        words = dialect.encode(batch[0])
+        return b"" if words is None else frame(words)
     payloads = [words for e in batch if (words := dialect.encode(e)) is not None]
-    if len(payloads) == 1:
-        return frame(payloads[0])
     if not dialect.lines:
         return b"".join([frame(words) for words in payloads])
     frames, lines, size = [], [], 0

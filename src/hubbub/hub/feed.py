@@ -86,6 +86,17 @@ class Feed:
         """Every socket and its subscription, as of now."""
         return [entry for _, group in self.subscribers.values() for entry in group.items()]
 
+    def change(self, event: ChannelChanged, seq: int) -> None:
+        """The channel's settings are these, unless storage said later ones already."""
+        if self.channel is not None and self.channel.seq < seq:
+            self.channel = replace(
+                self.channel,
+                name=event.name,
+                description=event.description,
+                private=event.private,
+                guests=event.guests,
+            )
+
     def take(self, envelope: Envelope, fetch: Callable[[int, int], None]) -> Sequence[Envelope]:
         """Puts a durable event in its place; what can be told now comes back, in order.
 

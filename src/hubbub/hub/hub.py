@@ -9,14 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar, assert_never
+from typing import Any
 
 from hubbub.core.answers import Entered, Exited, InCall
 from hubbub.core.channels import Channel
 from hubbub.core.commands import Enter, PeerKind
 from hubbub.core.errors import DomainError, NotAMember, NotConnected, NotFound, TooMany
 from hubbub.core.events import (
-    AccountDisabled,
     ChannelChanged,
     Departure,
     Envelope,
@@ -24,13 +23,12 @@ from hubbub.core.events import (
     MemberLeft,
     MessagePosted,
     Notice,
-    SessionRevoked,
     call_of,
     inbox_of,
     place_of,
 )
-from hubbub.core.ids import ChannelId, ChannelRef, UserId, Who
-from hubbub.core.policy import may_post
+from hubbub.core.ids import ChannelId, ChannelRef, Who
+from hubbub.core.policy import may_post, unwelcome
 from hubbub.core.signals import Peer
 from hubbub.hub.addresses import Addresses
 from hubbub.hub.base import Services
@@ -38,10 +36,9 @@ from hubbub.hub.connection import Connection, Subscription
 from hubbub.hub.fanout import tell_everybody, tell_fleeting
 from hubbub.hub.feed import Feed, catch_up
 from hubbub.hub.frames import frame
+from hubbub.hub.owners import Owners
 
 log = logging.getLogger(__name__)
-
-K = TypeVar("K")
 
 PING_SECONDS = 25
 
@@ -70,8 +67,7 @@ class Hub:
         self.connections: set[Connection] = set()
         self.addresses = Addresses()
         self._limits = limits
-        self._of_user: dict[UserId, set[Connection]] = {}
-        self._of_session: dict[str, set[Connection]] = {}
+        self._owners = Owners()
         self._per_address: Counter[str] = Counter()
         self._ticks = 0
         self._added = 0
@@ -107,12 +103,11 @@ class Hub:
             TooMany: they have as many as allowed; the socket is still nobody's.
         """
         most = self._limits.per_user
-        if most and len(self._of_user.get(who.id, ())) >= most:
+        if most and len(self._owners.sockets(who.id)) >= most:
             raise TooMany("you have too many connections", "too_many_connections", 30)
-        self._of_user.setdefault(who.id, set()).add(connection)
+        self._owners.add(connection, who)
         link = connection.link
         link.who = who
-        self._note_login(connection, who)
         path = "" if link.channel is None else str(link.channel)
         self.services.opened(
             who, link.connection, connection.dialect.name, path, connection.address
@@ -122,17 +117,9 @@ class Hub:
         """The socket is still this person's, who may have come by another login."""
         before = connection.link.who
         assert before is not None
-        self._forget_login(connection, before)
+        self._owners.discard(connection, before)
         connection.link.who = who
-        self._note_login(connection, who)
-
-    def _note_login(self, connection: Connection, who: Who) -> None:
-        if who.session is not None:
-            self._of_session.setdefault(who.session, set()).add(connection)
-
-    def _forget_login(self, connection: Connection, who: Who) -> None:
-        if who.session is not None:
-            _take_from(self._of_session, who.session, connection)
+        self._owners.add(connection, who)
 
     def remove(self, connection: Connection, why: Departure = Departure.DISCONNECTED) -> None:
         """The socket is gone: takes it out of every channel. Removing again does nothing."""
@@ -145,9 +132,8 @@ class Hub:
         _count_down(self._per_address, connection.address)
         who = connection.link.who
         if who is not None:
-            _take_from(self._of_user, who.id, connection)
-            self._forget_login(connection, who)
-            self.services.closed(connection.link.connection)
+            self._owners.discard(connection, who)
+            self.services.closed(connection.link.connection, why)
 
     def tick(self) -> None:
         """Pings whose turn it is, closes whose time is up (not connected, expired, stalled), and
@@ -223,7 +209,7 @@ class Hub:
         """
         who = connection.link.who
         assert who is not None
-        channel = await self.services.locate(who, command)
+        channel = await self.services.locate(who, command, connection.address)
         feed = self._feed(channel)
         feed.entering += 1
         if command.cursor is not None:
@@ -267,6 +253,9 @@ class Hub:
         """Puts a socket, which is in the channel, into its call. The others hear of a new peer.
 
         What others signal comes behind this: the answer must be queued before the caller waits.
+
+        Raises:
+            Forbidden: `peer_name_taken`; the socket is in no call.
         """
         subscription, place = connection.subscriptions[channel], self._feeds[channel].channel
         who = connection.link.who
@@ -277,10 +266,10 @@ class Hub:
             own = connection.link.connection if kind is PeerKind.CONNECTION else None
             person = who.person
             peer = Peer(own or person.handle, own or person.name, person, own)
+            self.services.join_call(place, peer, connection.link.connection)
             subscription.peer = peer
             self.addresses.attach(connection, call_of(channel))
             self.addresses.attach(connection, place_of(channel, peer))
-            self.services.join_call(place, peer, connection.link.connection)
         return InCall(peer, self.services.peers(channel, peer))
 
     def leave_call(self, connection: Connection, channel: ChannelId) -> None:
@@ -395,16 +384,11 @@ class Hub:
                     connection.close(1011, "internal error")
 
     def on_notice(self, notice: Notice) -> None:
-        """Closes the sockets of a login that ended or an account that is gone."""
-        match notice:
-            case SessionRevoked(session=session):
-                for connection in list(self._of_session.get(session, ())):
-                    connection.close(4001, "session revoked")
-            case AccountDisabled(user=user):
-                for connection in list(self._of_user.get(user, ())):
-                    connection.close(4000, "account disabled")
-            case _:
-                assert_never(notice)
+        """Closes the sockets of a login that ended, an account that is gone or a name that is
+        somebody else's now."""
+        connections, code, reason = self._owners.concerned(notice)
+        for connection in connections:
+            connection.close(code, reason)
 
     def _tell(self, feed: Feed, batch: Sequence[Envelope], alone: bool) -> None:
         """Whoever an event takes out of the channel hears of it, and of nothing after it."""
@@ -440,16 +424,16 @@ class Hub:
                 for connection in feed.of(user.id):
                     if connection.subscriptions[feed.id].since < seq:
                         self._take_out(connection, feed, gone)
-            case ChannelChanged(name=name, description=description, private=private):
-                if feed.channel is not None and feed.channel.seq < seq:
-                    feed.channel = replace(
-                        feed.channel, name=name, description=description, private=private
-                    )
-                if private:
-                    gone = NotAMember("this channel is private now")
-                    for connection, subscription in feed.each():
-                        if not subscription.member and subscription.since < seq:
-                            self._take_out(connection, feed, gone)
+            case ChannelChanged(private=private, guests=guests) as event:
+                feed.change(event, seq)
+                for connection, subscription in feed.each():
+                    if subscription.member or subscription.since >= seq:
+                        continue
+                    assert connection.link.who is not None
+                    subscription.may_post = guests
+                    refusal = unwelcome(connection.link.who, private=private, guests=guests)
+                    if refusal is not None:
+                        self._take_out(connection, feed, refusal)
 
     def _take_out(self, connection: Connection, feed: Feed, error: DomainError) -> None:
         name = feed.channel.name if feed.channel is not None else ""
@@ -486,9 +470,3 @@ def _count_down(counts: Counter[Any], key: object) -> None:
     counts[key] -= 1
     if counts[key] <= 0:
         del counts[key]
-
-
-def _take_from(index: dict[K, set[Connection]], key: K, connection: Connection) -> None:
-    index[key].discard(connection)
-    if not index[key]:
-        del index[key]

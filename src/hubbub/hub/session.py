@@ -172,24 +172,23 @@ class Session:
             event = await receive()
             connection.sink.on_text = None
             if event["type"] == "websocket.disconnect":
-                if connection.closing or not is_goodbye(event.get("code", 1006)):
-                    return Departure.LOST
-                return Departure.DISCONNECTED
+                goodbye = is_goodbye(event.get("code", 1006))
+                return Departure.DISCONNECTED if goodbye else Departure.LOST
             if connection.closing:
                 continue  # whoever was shown the door has no more to say
             if not self._allow(1):
-                return Departure.LOST
+                return Departure.DISCONNECTED
             text = event.get("text")
             if (text is None or len(text) > SMALL) and too_large(event):
                 connection.close(1009, TOO_LARGE)
-                return Departure.LOST
+                return Departure.DISCONNECTED
             if text is None:
                 self._refuse(BadFrame("binary frames are not understood", "binary_frame"), None)
                 continue
             requests = dialect.decode(text, link)
             more = len(requests) - 1
             if more > 0 and not self._allow(more):
-                return Departure.LOST
+                return Departure.DISCONNECTED
             for request in requests:
                 if self._in_flight >= MOST_IN_FLIGHT and not connection.closing:
                     await self._make_room()
@@ -375,7 +374,9 @@ class Session:
                 return Done()
             case Claim(id=id):
                 connection = self._connection
-                claimed = self._hub.services.claim(self._who(), connection.link.connection, command)
+                claimed = await self._hub.services.claim(
+                    self._who(), connection.link.connection, connection.address, command
+                )
                 self._hub.addresses.attach(connection, claim_of(id))
                 return claimed
             case ReadHistory() | ListPresent():

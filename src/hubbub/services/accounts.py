@@ -5,10 +5,10 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar, assert_never
+from typing import TypeVar, assert_never
 
 from hubbub.auth.attempts import Attempts
 from hubbub.auth.passwords import Passwords, check_password
@@ -26,17 +26,18 @@ from hubbub.core.errors import (
     RefreshReused,
     Unauthenticated,
 )
-from hubbub.core.events import AccountDisabled, Notice, SessionRevoked
+from hubbub.core.events import AccountDisabled, NameTaken, Notice, SessionRevoked
 from hubbub.core.ids import UserId, Who
 from hubbub.services.external import ExternalPeople
 from hubbub.services.standing import Standings
+from hubbub.services.whole import Whole
 from hubbub.storage.base import Account, Accounts, Session
 
 __all__ = ["AccountService", "Identity", "Login"]
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
+Made = TypeVar("Made", Account, Account | None)
 
 REFRESH_PREFIX = "hbr_"
 MAX_REFRESH = 128
@@ -93,12 +94,13 @@ class AccountService:
         # Held while a proven password is compared with what is stored now and acted upon: an old
         # one must not open a login, or be stored again, after it has been changed.
         self._credentials = asyncio.Lock()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._whole = Whole()
+        self._names_taken = 0
         self._unsubscribe = bus.subscribe(lambda _: None, self._on_notice)
 
     async def close(self) -> None:
         """Finishes what must not be left half done, and stops listening to the bus."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._whole.close()
         self._unsubscribe()
         self._standings.close()
         if self._external is not None:
@@ -121,9 +123,13 @@ class AccountService:
         if await self._storage.account(name) is not None:
             raise Conflict("this username is taken", "username_taken")
         password_hash = await self._passwords.hash(password)
-        account = await self._storage.add_account(name, password_hash, email)
+        account = await self.make(self._storage.add_account(name, password_hash, email))
         log.info("= account %d was registered from %s", account.id, address)
         return account
+
+    async def make(self, account: Awaitable[Made]) -> Made:
+        """Carries the making of an account through: guests who went by its name are closed."""
+        return await self._whole(self._make(account))
 
     async def account(self, user: UserId) -> Account:
         """The account of that id.
@@ -142,10 +148,17 @@ class AccountService:
         return _known(await self._find(username))
 
     async def account_by_handle(self, handle: str) -> Account | None:
-        """Whom an application's own ids name: the external issuer's subject, to the letter, else a
-        username. Digits are a subject, never an account's id."""
+        """Whose name this is: the subject, to the letter, else the username. Digits are a subject,
+        never an account's id. Whoever `is_called` otherwise has the name and does not go by it in
+        an application's own ids.
+
+        A name that is nobody's is so still when this returns."""
         issuer = None if self._external is None else self._external.issuer
-        return await self._storage.account_by_handle(handle, issuer)
+        while True:
+            before = self._names_taken
+            account = await self._storage.account_by_handle(handle, issuer)
+            if account is not None or before == self._names_taken:
+                return account
 
     async def login(self, username: str, password: str, address: str) -> Login:
         """Opens a login. An unknown name, a wrong password and a disabled account get the same
@@ -352,6 +365,12 @@ class AccountService:
         token = self._tokens.mint(account.id, session.id, self._clock())
         return Login(account, session, token, refresh, self._tokens.lifetime)
 
+    async def _make(self, making: Awaitable[Made]) -> Made:
+        account = await making
+        if account is not None:
+            self._bus.notify(NameTaken(account.username))
+        return account
+
     async def _rotate(self, refresh_token: str, newer: str) -> tuple[Session, Account]:
         now = int(self._clock() * 1000)
         try:
@@ -400,15 +419,12 @@ class AccountService:
                 self._standings.forget(session)
             case AccountDisabled(user=user):
                 self._forget(user)
+            case NameTaken(displaced=displaced):
+                self._names_taken += 1
+                if displaced is not None:
+                    self._forget(displaced)
             case _:
                 assert_never(notice)
-
-    async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
-        """Carries `work` through to its end, whether or not the caller stays to see it."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return await asyncio.shield(task)
 
 
 def _known(account: Account | None) -> Account:

@@ -20,7 +20,8 @@ class Calls:
     """Keeps this server's calls and passes signals on.
 
     A signal goes to one addressee by the time it is an event, in the order its sender sent them,
-    and is kept nowhere. Whoever calls `join` owes one `leave` for the same connection.
+    and is kept nowhere. Whoever calls `join`, and is not refused, owes one `leave` for the same
+    connection.
     """
 
     def __init__(self, bus: Bus, rates: Rates, clock: Callable[[], float]) -> None:
@@ -31,7 +32,12 @@ class Calls:
         self._calls: dict[ChannelId, Call] = {}
 
     def join(self, channel: Channel, peer: Peer, connection: str) -> None:
-        """A socket is in the channel's call as `peer`; the others hear of a peer's first one."""
+        """A socket is in the channel's call as `peer`; the others hear of a peer's first one.
+
+        Raises:
+            Forbidden: `peer_name_taken`: another peer is called so. The socket is not in the call,
+                and nobody heard of it.
+        """
         call = self._calls.get(channel.id)
         if call is None:
             call = Call(channel.id, channel.key, self._bucket(ROOM_FACTOR))
@@ -89,14 +95,19 @@ class Calls:
         if self._rates.rate <= 0:
             return
         now = self._clock()
+        buckets = []
         for target in targets:
             pair = (sender.key, target.key)
             bucket = call.pairs.get(pair)
             if bucket is None:
                 bucket = call.pairs[pair] = self._bucket(1)
-            for limit in (bucket, call.bucket):
-                if not limit.take(now):
-                    raise TooMany("you are signalling too fast", retry_after=limit.wait())
+            buckets.append(bucket)
+        for limit, number in (*((bucket, 1) for bucket in buckets), (call.bucket, len(buckets))):
+            if not limit.has(now, number):
+                raise TooMany("you are signalling too fast", retry_after=limit.wait(number))
+        for bucket in buckets:
+            bucket.take(now)
+        call.bucket.take(now, len(buckets))
 
     def _bucket(self, factor: int) -> TokenBucket:
         rates = self._rates

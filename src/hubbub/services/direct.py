@@ -43,7 +43,7 @@ class Direct:
             Invalid: `own_user`.
         """
         account = await self._find(command.to)
-        if account is not None:
+        if account is not None and account.is_called(command.to):
             to = Who(account.id, account.username, subject=account.subject)
         else:
             to = named_guest(command.to)

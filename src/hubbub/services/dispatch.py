@@ -46,25 +46,25 @@ class Dispatch:
         self.pass_on = peerjs.carry_out
         self.typing = presence.typing
 
-    def closed(self, connection: str) -> None:
+    def closed(self, connection: str, why: Departure) -> None:
         """A socket is gone."""
-        self._peerjs.closed(connection)
+        self._peerjs.closed(connection, why)
         self._chat.closed(connection)
 
     def come(self, channel: ChannelId, who: Who, connection: str) -> None:
         """A socket of `who` is in the channel."""
-        self._meetings.come(channel)
+        self._meetings.come(channel, who.id)
         self._presence.come(channel, who, connection)
 
     def go(self, channel: ChannelId, user: UserId, connection: str, why: Departure) -> None:
         """A socket of `user` is no longer in the channel."""
         self._presence.go(channel, user, connection, why)
-        self._meetings.go(channel, lost=why is Departure.LOST)
+        self._meetings.go(channel, user, lost=why is Departure.LOST)
 
-    async def locate(self, who: Who, command: Enter) -> ChannelId:
+    async def locate(self, who: Who, command: Enter, address: str) -> ChannelId:
         """The id of the channel that somebody wants to enter, which is not about to end."""
         if command.meeting and isinstance(command.channel, str):
-            return await self._meetings.find_or_make(who, command.channel)
+            return await self._meetings.find_or_make(who, address, command.channel)
         while True:
             channel = await self._chat.resolve(command.channel)
             if not await self._meetings.settled(channel):

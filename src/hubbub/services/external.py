@@ -9,9 +9,12 @@ from hubbub.auth.external import Rules, present, prove
 from hubbub.auth.keysets import VerifyingKeys
 from hubbub.auth.tokens import Identity
 from hubbub.auth.usernames import suggested_username
+from hubbub.bus.base import Bus
 from hubbub.core.errors import AccountGone
+from hubbub.core.events import NameTaken
 from hubbub.core.ids import MAX_INTEGER, UserId, Who
 from hubbub.services.standing import Standing, Standings
+from hubbub.services.whole import Whole
 from hubbub.storage.base import Account, Accounts, Session
 
 log = logging.getLogger(__name__)
@@ -59,16 +62,24 @@ class ExternalPeople:
     """
 
     def __init__(
-        self, storage: Accounts, rules: Rules, keys: Keys, monotonic: Callable[[], float]
+        self,
+        storage: Accounts,
+        bus: Bus,
+        rules: Rules,
+        keys: Keys,
+        monotonic: Callable[[], float],
     ) -> None:
         self._storage = storage
+        self._bus = bus
+        self._whole = Whole()
         self._rules = rules
         self._keys = keys
         self._standings = Standings(self._load, monotonic)
         self.issuer = rules.issuer or UNNAMED_ISSUER
 
     async def close(self) -> None:
-        """Gives up the look-ups and the asking for keys under way."""
+        """Gives up the look-ups and the asking for keys under way, and nothing else."""
+        await self._whole.close()
         self._standings.close()
         await self._keys.close()
 
@@ -85,7 +96,7 @@ class ExternalPeople:
         said = prove(unproven, keys, self._rules, clock())
         standing = await self._standings.get(said.subject)
         if standing is None:
-            await self._add(said.subject, said.name)
+            await self._whole(self._add(said.subject, said.name))
             standing = await self._standings.get(said.subject)
         return Identity(_who(standing, said.subject, said.admin), said.expires_at)
 
@@ -107,9 +118,17 @@ class ExternalPeople:
         numbered = [f"{name}-{number}" for number in range(2, NUMBERED + 1)]
         # 64 random bits: this one is free.
         names = [name, *numbered, f"{name}-{secrets.token_hex(8)}"]
-        account = await self._storage.external_account(self.issuer, subject, names)
+        account, displaced = await self._storage.external_account(self.issuer, subject, names)
         self._standings.forget(subject)
         log.info("= account %d belongs to somebody of the external issuer", account.id)
+        if displaced is not None:
+            log.warning(
+                "! the username of account %d is the subject of account %d: in an application's"
+                " own ids it is called otherwise now",
+                displaced,
+                account.id,
+            )
+        self._bus.notify(NameTaken(account.username, subject, displaced))
 
     async def _load(self, subject: str) -> tuple[Session, Account] | None:
         """What stands for the login of somebody who has none here: it ends with the account."""

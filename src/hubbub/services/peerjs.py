@@ -1,32 +1,31 @@
 """PeerJS: ids that sockets claim, what is said from one to another, and what waits for an id."""
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import assert_never
 
+from hubbub.auth.attempts import network
 from hubbub.bus.base import Bus
 from hubbub.core.answers import Claimed
 from hubbub.core.claims import PassKind
 from hubbub.core.commands import Claim, GiveUpClaim, KeepClaim, Pass
 from hubbub.core.errors import Forbidden
-from hubbub.core.events import Envelope, Passed, claim_of
-from hubbub.core.ids import ChannelId, UserId, Who
+from hubbub.core.events import Departure, Envelope, Passed, claim_of
+from hubbub.core.ids import ChannelId, Who
 from hubbub.core.limits import Rates, TokenBucket
+from hubbub.core.shares import Pool, Shares
+from hubbub.services.waiting import Owner, Waiting
+from hubbub.storage.base import Account
+
+FindAccount = Callable[[str], Awaitable[Account | None]]
 
 ALIVE_SECONDS = 60.0
-"""How long a socket may be silent."""
+"""How long a socket may be silent, and how long an id stays its owner's without one."""
 
-EXPIRE_SECONDS = 5.0
-"""How long what is said to an absent id waits for it, counted from the first of it."""
-
-MOST_FOR_ONE = 256
-MOST_FROM_ONE = 256
-MOST_BYTES = 16 * 1024 * 1024
-"""What may wait: for one id, from one id, and altogether."""
-
-OVERHEAD = 512
-"""What a waiting message counts besides its payload."""
+MOST_KEPT = 16_384
+MOST_KEPT_OF_NETWORK = 256
+MOST_KEPT_OF_ONE = 64
+"""Ids that may stay somebody's without a socket: altogether, from one network, one person's."""
 
 SENDER_FACTOR = 20
 """How many pairs' rates one id may use."""
@@ -37,21 +36,14 @@ _UNANSWERED = (PassKind.LEAVE, PassKind.EXPIRE)
 
 @dataclass(slots=True)
 class _Holder:
-    """Who has an id, on which socket, and how fast they speak."""
+    """Whose an id is, on which socket, and how fast they speak. `connection` is None since the
+    socket was lost, which then was when it was last `heard`."""
 
-    owner: UserId
-    connection: str
+    owner: Owner
+    connection: str | None
     heard: float
     bucket: TokenBucket
     pairs: dict[str, TokenBucket] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Queue:
-    """What waits for an absent id, until `expires`."""
-
-    expires: float
-    passed: list[Passed] = field(default_factory=list)
 
 
 class PeerJs:
@@ -60,50 +52,66 @@ class PeerJs:
 
     What is said to an absent id waits a few seconds for it; when it does not come, or nothing more
     may wait, each sender is told that it expired. Ids belong to people: to have the same id on
-    another socket is for its owner alone, and the older socket is closed.
+    another socket is for its owner alone, and the older socket is closed. When a socket is lost the
+    id stays its owner's for a while, and what is said to it meanwhile is for nobody else.
     """
 
     def __init__(
         self,
         bus: Bus,
         evict: Callable[[str, str], None],
+        find: FindAccount | None,
         rates: Rates,
         clock: Callable[[], float],
     ) -> None:
-        """`evict` closes the sockets at an address, for a reason. `rates` are those of each pair of
-        ids. `clock` is monotonic seconds."""
+        """`evict` closes the sockets at an address, for a reason. `find` gets the account that an
+        id is the handle of, which nobody else may claim; with None everybody may. `rates` are those
+        of each pair of ids. `clock` is monotonic seconds."""
         self._bus = bus
         self._evict = evict
+        self._find = find
         self._rates = rates
         self._clock = clock
         self._holders: dict[str, _Holder] = {}
         self._ids: dict[str, str] = {}
-        self._queues: dict[str, _Queue] = {}
-        self._waiting_from: Counter[str] = Counter()
-        self._waiting_bytes = 0
+        self._waiting = Waiting()
+        self._kept = Pool()
 
-    def claim(self, who: Who, connection: str, command: Claim) -> Claimed:
-        """The socket has the id from here on. The caller puts it at the id's address before
-        anything else is passed on, and owes one `closed`.
+    async def claim(self, who: Who, connection: str, address: str, command: Claim) -> Claimed:
+        """The socket, which comes from a network address, has the id from here on. The caller puts
+        it at the id's address before waiting for anything else, and owes one `closed`.
 
         Raises:
             Forbidden: `id_taken`.
         """
-        id, now = command.id, self._clock()
+        id = command.id
+        account = None if self._find is None else await self._find(id)
         holder = self._holders.get(id)
-        if holder is not None and holder.owner != who.id:
+        foreign = holder is not None and holder.owner.user != who.id
+        if foreign if account is None else account.id != who.id:
             raise Forbidden("ID is taken", "id_taken")
-        if holder is not None:
-            self._end(id, "this id is on another socket now")
-        self._holders[id] = _Holder(who.id, connection, now, self._bucket(SENDER_FACTOR, now))
+        if foreign:
+            # They had it before there was an account of that name.
+            self._end(id, "this id is an account's name now")
+        elif holder is not None:
+            self._free(id, "this id is on another socket now")
+        now = self._clock()
+        owner = Owner(who.id, network(address))
+        self._holders[id] = _Holder(owner, connection, now, self._bucket(SENDER_FACTOR, now))
         self._ids[connection] = id
-        return Claimed(id, self._take(id))
+        return Claimed(id, self._waiting.take(id))
 
-    def closed(self, connection: str) -> None:
-        """The socket is gone, and its id free. Nobody is told: what peers have between them goes
-        on. Does nothing where the socket has no id."""
+    def closed(self, connection: str, why: Departure) -> None:
+        """The socket is gone. Its id is free, unless it was lost: then its owner may come back.
+        Nobody is told: what peers have between them goes on. Does nothing where the socket has no
+        id."""
         id = self._ids.pop(connection, None)
-        if id is not None:
+        if id is None:
+            return
+        holder = self._holders[id]
+        if why is Departure.LOST and self._kept.take(_kept_shares(holder.owner)):
+            holder.connection, holder.heard, holder.pairs = None, self._clock(), {}
+        else:
             del self._holders[id]
 
     def carry_out(self, connection: str, command: Pass | KeepClaim | GiveUpClaim) -> None:
@@ -123,25 +131,25 @@ class PeerJs:
                 assert_never(command)
 
     def tick(self) -> None:
-        """Lets expire what has waited too long, and closes sockets that have been silent."""
+        """Lets expire what has waited too long, closes sockets that have been silent, and frees the
+        ids whose owners have not come back."""
         now = self._clock()
-        for id, queue in list(self._queues.items()):
-            if now >= queue.expires:
-                for sender in dict.fromkeys(passed.src for passed in self._take(id)):
-                    self._expire(sender, id)
+        for id in self._waiting.overdue(now):
+            self._let_expire(id)
         for id, holder in list(self._holders.items()):
             if now - holder.heard >= ALIVE_SECONDS:
                 self._end(id, "no heartbeat")
 
     def _pass(self, id: str, command: Pass) -> None:
         passed = Passed(command.kind, id, command.to, command.payload)
+        speaker, hearer = self._holders[id], self._holders.get(command.to)
         told = False
-        if self._may_speak(self._holders[id], command.to):
-            if command.to in self._holders:
+        if self._may_speak(speaker, command.to):
+            if hearer is not None and hearer.connection is not None:
                 self._tell(passed)
                 told = True
             elif command.kind not in _UNANSWERED:
-                told = self._keep(passed)
+                told = self._waiting.keep(passed, speaker.owner, self._clock())
         if not told and command.kind not in _UNANSWERED:
             self._expire(id, command.to)
 
@@ -156,38 +164,22 @@ class PeerJs:
             bucket = holder.pairs[to] = self._bucket(1, now)
         return bucket.take(now)
 
-    def _keep(self, passed: Passed) -> bool:
-        """Whether what is said to an absent id may wait; if so, it does."""
-        size = _size(passed)
-        queue = self._queues.get(passed.dst)
-        if (
-            (queue is not None and len(queue.passed) >= MOST_FOR_ONE)
-            or self._waiting_from[passed.src] >= MOST_FROM_ONE
-            or self._waiting_bytes + size > MOST_BYTES
-        ):
-            return False
-        if queue is None:
-            queue = self._queues[passed.dst] = _Queue(self._clock() + EXPIRE_SECONDS)
-        queue.passed.append(passed)
-        self._waiting_from[passed.src] += 1
-        self._waiting_bytes += size
-        return True
-
-    def _take(self, id: str) -> list[Passed]:
-        """What waits for an id, which does not any longer."""
-        queue = self._queues.pop(id, None)
-        if queue is None:
-            return []
-        for passed in queue.passed:
-            self._waiting_from[passed.src] -= 1
-            if not self._waiting_from[passed.src]:
-                del self._waiting_from[passed.src]
-            self._waiting_bytes -= _size(passed)
-        return queue.passed
-
     def _end(self, id: str, why: str) -> None:
-        self.closed(self._holders[id].connection)
-        self._evict(claim_of(id), why)
+        """Whoever has the id has it no longer, and what waits for them is for nobody else."""
+        self._free(id, why)
+        self._let_expire(id)
+
+    def _free(self, id: str, why: str) -> None:
+        holder = self._holders.pop(id)
+        if holder.connection is None:
+            self._kept.give(_kept_shares(holder.owner))
+        else:
+            del self._ids[holder.connection]
+            self._evict(claim_of(id), why)
+
+    def _let_expire(self, id: str) -> None:
+        for sender in dict.fromkeys(passed.src for passed in self._waiting.take(id)):
+            self._expire(sender, id)
 
     def _expire(self, sender: str, absent: str) -> None:
         self._tell(Passed(PassKind.EXPIRE, absent, sender))
@@ -199,5 +191,9 @@ class PeerJs:
         return TokenBucket(self._rates.rate * factor, self._rates.burst * factor, now)
 
 
-def _size(passed: Passed) -> int:
-    return len(passed.payload or b"") + OVERHEAD
+def _kept_shares(owner: Owner) -> Shares:
+    return {
+        "all": MOST_KEPT,
+        ("network", owner.network): MOST_KEPT_OF_NETWORK,
+        ("user", owner.user): MOST_KEPT_OF_ONE,
+    }

@@ -116,7 +116,9 @@ class Signup:
         if not self._trusting:
             # No token has an empty digest.
             token = "" if verification is None else verification_digest(verification)
-        account = await self._storage.name_email(address_key(address), address, name, token)
+        account = await self._accounts.make(
+            self._storage.name_email(address_key(address), address, name, token)
+        )
         if account is None:
             raise Unauthenticated("verify this address first", "not_verified")
         log.info("= account %d was registered by mail from %s", account.id, asker)

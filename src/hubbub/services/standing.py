@@ -128,5 +128,5 @@ class Standings:
         if found is None:
             return None
         login, account = found
-        who = Who(account.id, account.username, login.id, account.admin)
+        who = Who(account.id, account.username, login.id, account.admin, account.subject)
         return Standing(who, login.revoked, account.disabled, login.expires_at)

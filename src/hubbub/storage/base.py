@@ -27,7 +27,8 @@ from hubbub.core.ids import ChannelId, ChannelRef, Person, UserId, Who
 @dataclass(frozen=True, slots=True)
 class Account:
     """A person with a username. `password_hash` is None for somebody who has no password. Whoever
-    came with a token of an external `issuer` is `subject` to it."""
+    came with a token of an external `issuer` is `subject` to it. A `subject` without an issuer is
+    what an application's own ids call somebody whose username became somebody else's subject."""
 
     id: UserId
     username: str
@@ -38,6 +39,11 @@ class Account:
     created_at: int
     issuer: str | None = None
     subject: str | None = None
+
+    def is_called(self, handle: str) -> bool:
+        """Whether an application's own ids may call them by what is known to be their subject or
+        their username: by the username only if there is no subject."""
+        return self.subject in (None, handle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +165,7 @@ class Accounts(Protocol):
     async def add_account(
         self, username: str, password_hash: str | None, email: str | None, *, admin: bool = False
     ) -> Account:
-        """Makes an account. Usernames are unique whatever their case.
+        """Makes an account. Usernames are unique whatever their case, and nobody's subject.
 
         Raises:
             Conflict: `username_taken`.
@@ -175,12 +181,18 @@ class Accounts(Protocol):
         """The account of whom an external issuer calls `subject`."""
 
     async def account_by_handle(self, handle: str, issuer: str | None) -> Account | None:
-        """Whom an application's own ids name: `issuer`'s subject, to the letter, else the username,
-        whatever its case. Without an issuer there are usernames alone."""
+        """Whose name this is: the subject, to the letter, of `issuer` or of nobody's, else the
+        username, whatever its case."""
 
-    async def external_account(self, issuer: str, subject: str, names: Sequence[str]) -> Account:
+    async def external_account(
+        self, issuer: str, subject: str, names: Sequence[str]
+    ) -> tuple[Account, UserId | None]:
         """The account of an external issuer's `subject`, made when there is none yet, under the
-        first of these usernames that is free. Nobody who is there already is taken for them.
+        first of these usernames that is free: nobody's, and not another's subject. Nobody who is
+        there already is taken for them.
+
+        An account without an issuer that was called so until now gets a subject of its own, which
+        is nobody's name; its id comes back as well.
 
         Raises:
             Conflict: `username_taken`, when all of them are.
@@ -299,8 +311,11 @@ class Meetings(Protocol):
         """The channel with this key, or a new meeting with it; without one a new meeting that
         waits for somebody to come."""
 
-    async def meetings(self) -> Sequence[Channel]:
-        """The meetings that have not ended, oldest first."""
+    async def find(self, ref: ChannelRef) -> Channel | None:
+        """The channel of that id or key."""
+
+    async def meetings(self, most: int | None = None) -> Sequence[Channel]:
+        """The meetings that have not ended, or the newest `most` of them, oldest first."""
 
     async def begin_meeting(self, meeting: ChannelId) -> None:
         """Somebody has come to a meeting that waited."""

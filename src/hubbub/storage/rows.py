@@ -77,8 +77,8 @@ def describe(event: Durable) -> tuple[str, str | None]:
             return "member_left", json.dumps([user.id, user.name, by is not None])
         case MemberChanged(user=user, role=role):
             return "member_changed", json.dumps([user.id, user.name, role])
-        case ChannelChanged(name=name, description=description, private=private):
-            return "channel_changed", json.dumps([name, description, private])
+        case ChannelChanged(name=name, description=about, private=private, guests=guests):
+            return "channel_changed", json.dumps([name, about, private, guests])
         case _:
             assert_never(event)
 
@@ -94,6 +94,8 @@ def _restore(kind: str, channel: ChannelId, actor: Person, data: list[Any], at: 
             )
         case "member_changed", [user_id, name, role]:
             return MemberChanged(channel, Person(UserId(user_id), name), Role(role), at)
-        case "channel_changed", [name, description, private]:
-            return ChannelChanged(channel, name, description, private, at)
+        case "channel_changed", [name, about, private, *rest]:
+            # Rows from before there was a fourth part are of rooms without guests.
+            guests = bool(rest and rest[0])
+            return ChannelChanged(channel, name, about, private, guests, at)
     raise ValueError(f"a journal row of an unknown kind: {kind}")

@@ -48,7 +48,7 @@ NOTE_SECONDS = 0.25
 
 _STANDING = (
     "SELECT s.id, s.user_id, s.created_at, s.expires_at, s.revoked, u.username, u.email,"
-    " u.password_hash, u.admin, u.disabled, u.created_at"
+    " u.password_hash, u.admin, u.disabled, u.created_at, u.issuer, u.subject"
     " FROM sessions AS s JOIN users AS u ON u.id = s.user_id WHERE s.id = ?"
 )
 
@@ -236,8 +236,8 @@ class SqliteStorage:
     async def open_meeting(self, key: str | None, creator: UserId | None) -> Channel:
         return await self._writer.run(lambda tx: meetings.open_meeting(tx, key, creator))
 
-    async def meetings(self) -> Sequence[Channel]:
-        return await self._read(meetings.live_meetings)
+    async def meetings(self, most: int | None = None) -> Sequence[Channel]:
+        return await self._read(meetings.live_meetings, most)
 
     async def begin_meeting(self, meeting: ChannelId) -> None:
         await self._writer.run(lambda tx: meetings.begin(tx, meeting))
@@ -294,7 +294,9 @@ class SqliteStorage:
     async def account_by_handle(self, handle: str, issuer: str | None) -> Account | None:
         return await self._read(accounts.by_handle, handle, issuer)
 
-    async def external_account(self, issuer: str, subject: str, names: Sequence[str]) -> Account:
+    async def external_account(
+        self, issuer: str, subject: str, names: Sequence[str]
+    ) -> tuple[Account, UserId | None]:
         return await self._writer.run(
             lambda tx: accounts.ensure_external(tx, issuer, subject, names)
         )
@@ -321,8 +323,8 @@ class SqliteStorage:
             return await self._read(accounts.standing, session)
         if row is None:
             return None
-        id_, user, began, ends, revoked, username, email, password, admin, disabled, at = row
-        account = Account(user, username, email, password, bool(admin), bool(disabled), at)
+        id_, user, began, ends, revoked, name, email, password, admin, disabled, at, *theirs = row
+        account = Account(user, name, email, password, bool(admin), bool(disabled), at, *theirs)
         return Session(id_, user, began, ends, bool(revoked)), account
 
     async def sessions(self, user: UserId) -> Sequence[Session]:

@@ -42,12 +42,14 @@ users = Table(
     Column("admin", Boolean, nullable=False, server_default=false()),
     Column("disabled", Boolean, nullable=False, server_default=false()),
     Column("created_at", BigInteger, nullable=False),
-    # Who somebody is to an external issuer of tokens.
+    # Who somebody is to an external issuer of tokens; without an issuer, what somebody is called
+    # whose username became such a subject.
     Column("issuer", String(255)),
     Column("subject", String(255)),
     sqlite_autoincrement=True,
 )
 Index("uq_users_issuer_subject", users.c.issuer, users.c.subject, unique=True)
+Index("ix_users_subject", users.c.subject)
 
 sessions = Table(
     "sessions",

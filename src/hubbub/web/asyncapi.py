@@ -10,6 +10,7 @@ import msgspec
 
 from hubbub import __version__
 from hubbub.dialects.base import Dialect
+from hubbub.web.doors import ECHO, WAYS, Way
 
 DESCRIPTION = """\
 Every path works with and without its last slash. A token comes as `?token=`, as
@@ -45,72 +46,55 @@ _SECURITY: Mapping[str, Mapping[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A path that sockets are opened on. `dialect` is None for the echo, which has no frames.
-    `tokenless`: in closed mode, too, it can be opened without a token. `query`: the fields that it
-    needs besides."""
+LOCAL = "127.0.0.1:8000"
+"""Where a server is that nobody has asked yet: the default of `hubbub serve`."""
 
-    name: str
-    path: str
-    dialect: str | None
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is said of a way besides what the way itself says. `query`: the fields that it needs."""
+
     description: str
-    tokenless: bool = False
     query: Sequence[str] = ()
 
 
-ADDRESSES = (
-    Address(
-        "native",
-        "/ws/v1",
-        "native",
+_TOLD: Mapping[str, Told] = {
+    "native": Told(
         "Many channels on one socket. A WebSocket message holds one or more objects, separated by "
-        "newlines. The token may come in the first frame.",
-        tokenless=True,
+        "newlines. The token may come in the first frame."
     ),
-    Address("room", "/ws/room/{room_id}", "rooms", "One room, which is entered by connecting."),
-    Address("rooms", "/ws/auth", "rooms", "As many rooms as are joined."),
-    Address(
-        "public",
-        "/ws",
-        "rooms",
+    "room": Told("One room, which is entered by connecting."),
+    "rooms": Told("As many rooms as are joined."),
+    "public": Told(
         "In open mode the same for a guest, who is in the lobby. In closed mode, without a token, "
-        "only `ping` is answered.",
-        tokenless=True,
+        "only `ping` is answered."
     ),
-    Address("echo", "/ws/echo", None, "Every message comes back unchanged.", tokenless=True),
-    Address(
-        "conversation",
-        "/conversations/{conversation_id}/ws",
-        "conversations",
-        "One conversation of the user's.",
-    ),
-    Address(
-        "relay_chat", "/ws/chat/{user_id}", "relay-chat", "Messages from one person to another."
-    ),
-    Address("relay_video", "/ws/video/{room_id}/{user_id}", "relay-video", "Calls in a room."),
-    Address("conference", "/ws/{room_id}", "conference", "Meetings: each connection is a peer."),
-    Address("signaling", "/ws/signaling/{room_id}", "signaling", "Calls between usernames."),
-    Address(
-        "peerjs",
-        "/peerjs/peerjs",
-        "peerjs",
+    "echo": Told("Every message comes back unchanged."),
+    "conversation": Told("One conversation of the user's."),
+    "relay_chat": Told("Messages from one person to another."),
+    "relay_video": Told("Calls in a room."),
+    "conference": Told("Meetings: each connection is a peer."),
+    "signaling": Told("Calls between usernames."),
+    "peerjs": Told(
         "What the `peerjs` client speaks; its `token` is one of ours or, in open mode, any word.",
         query=("id", "key"),
     ),
-)
+}
+"""By the name of the way."""
 
 _PARAMETERS = {
     "room_id": "The room's key; where digits name an id, its id.",
     "conversation_id": "The conversation's id, or its key where that is not digits alone.",
     "user_id": "The user the socket is for: the external subject, else the username.",
 }
+_KEY = "The room's key. Digits, too, are a key here and no id."
 
 
 def document(dialects: Mapping[str, Dialect]) -> dict[str, Any]:
     """The AsyncAPI document of these protocols. From the server's point of view, as the standard
-    has it: it receives what clients send."""
-    spoken = [address for address in ADDRESSES if address.dialect in (None, *dialects)]
+    has it: it receives what clients send. The
+    server is at `LOCAL`: see `located`."""
+    spoken = [way for way in WAYS if way.door.dialect in (ECHO, *dialects)]
     messages: dict[str, Any] = {"echo.any.Text": {"name": "any", "payload": {"type": "string"}}}
     schemas: dict[str, Any] = {}
     for dialect in dialects.values():
@@ -124,17 +108,28 @@ def document(dialects: Mapping[str, Dialect]) -> dict[str, Any]:
                 for name in (prefix + _plain(frame),)
             }
     operations: dict[str, Any] = {}
-    for address in spoken:
-        operations |= _operations(address, messages)
+    for way in spoken:
+        operations |= _operations(way, messages)
     return {
         "asyncapi": "3.0.0",
         "info": {"title": "Hubbub", "version": __version__, "description": DESCRIPTION},
-        "servers": {"local": {"host": "127.0.0.1:8000", "protocol": "ws"}},
+        "servers": {"local": {"host": LOCAL, "protocol": "ws"}},
         "defaultContentType": "application/json",
-        "channels": {address.name: _channel(address, messages) for address in spoken},
+        "channels": {way.name: _channel(way, messages) for way in spoken},
         "operations": operations,
         "components": {"messages": messages, "schemas": schemas, "securitySchemes": _SECURITY},
     }
+
+
+def located(
+    document: Mapping[str, Any], host: str, *, secure: bool = False, below: str = ""
+) -> dict[str, Any]:
+    """The document of a server that was asked for it at `host`, perhaps over TLS or mounted
+    `below` a path."""
+    server = {"host": host, "protocol": "wss" if secure else "ws"}
+    if below:
+        server["pathname"] = below
+    return {**document, "servers": {"local": server}}
 
 
 def _components(prefix: str, frames: Sequence[type[msgspec.Struct]]) -> dict[str, Any]:
@@ -169,44 +164,49 @@ def _plain(frame: type[msgspec.Struct]) -> str:
     return frame.__name__.lstrip("_")
 
 
-def _of(address: Address, side: str, messages: Mapping[str, Any]) -> list[str]:
-    prefixes = (f"{address.dialect}.{side}.",) if address.dialect else ("echo.any.",)
-    return [name for name in messages if name.startswith(prefixes)]
+def _of(way: Way, side: str, messages: Mapping[str, Any]) -> list[str]:
+    echoes = way.door.dialect == ECHO
+    prefix = "echo.any." if echoes else f"{way.door.dialect}.{side}."
+    return [name for name in messages if name.startswith(prefix)]
 
 
-def _channel(address: Address, messages: Mapping[str, Any]) -> dict[str, Any]:
-    names = dict.fromkeys(_of(address, "client", messages) + _of(address, "server", messages))
-    parameters = re.findall(r"\{(\w+)\}", address.path)
-    query = ("token", "ticket", *address.query)
+def _channel(way: Way, messages: Mapping[str, Any]) -> dict[str, Any]:
+    names = dict.fromkeys(_of(way, "client", messages) + _of(way, "server", messages))
+    parameters = _PARAMETERS | ({"room_id": _KEY} if way.keys else {})
+    told = _TOLD[way.name]
     return {
-        "address": address.path,
-        "description": address.description,
+        "address": way.path,
+        "description": told.description,
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
-        "parameters": {name: {"description": _PARAMETERS[name]} for name in parameters},
+        "parameters": {
+            name: {"description": parameters[name]} for name in re.findall(r"\{(\w+)\}", way.path)
+        },
         "bindings": {
             "ws": {
                 "query": {
                     "type": "object",
-                    "properties": {name: {"type": "string"} for name in query},
-                    "required": list(address.query),
+                    "properties": {
+                        name: {"type": "string"} for name in ("token", "ticket", *told.query)
+                    },
+                    "required": list(told.query),
                 }
             }
         },
     }
 
 
-def _operations(address: Address, messages: Mapping[str, Any]) -> dict[str, Any]:
-    ways = [] if address.tokenless else list(_SECURITY)
-    told: dict[str, Any] = {"channel": {"$ref": f"#/channels/{address.name}"}}
-    if ways:
-        told["security"] = [{"$ref": f"#/components/securitySchemes/{way}"} for way in ways]
+def _operations(way: Way, messages: Mapping[str, Any]) -> dict[str, Any]:
+    schemes = [] if way.door.anonymous or way.door.late else list(_SECURITY)
+    told: dict[str, Any] = {"channel": {"$ref": f"#/channels/{way.name}"}}
+    if schemes:
+        told["security"] = [{"$ref": f"#/components/securitySchemes/{each}"} for each in schemes]
     return {
-        f"{action}_{address.name}": {
+        f"{action}_{way.name}": {
             "action": action,
             **told,
             "messages": [
-                {"$ref": f"#/channels/{address.name}/messages/{name}"}
-                for name in _of(address, side, messages)
+                {"$ref": f"#/channels/{way.name}/messages/{name}"}
+                for name in _of(way, side, messages)
             ],
         }
         for action, side in (("receive", "client"), ("send", "server"))

@@ -1,19 +1,22 @@
-"""Which WebSocket path leads where, and who may come in without a token."""
+"""Which WebSocket path leads where, and who may come in without a token.
 
-import re
-from dataclasses import dataclass
+`WAYS` is the one list of them: sockets are routed by it, `/asyncapi.json` is written from it, and
+`tests/web/matrix.py` has to have a row for each of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import unquote
+
+from starlette.types import Scope
 
 from hubbub.core.ids import RESERVED_KEYS, ChannelRef, parse_ref, valid_key
 
 NOWHERE = 0
 """The id that no channel has: where a path leads that can be no channel's name."""
 
-_ROOM = re.compile(r"/ws/room/([^/]+)")
-_CONVERSATION = re.compile(r"/conversations/([^/]+)/ws")
-_SIGNALING = re.compile(r"/ws/signaling/([^/]+)")
-_RELAY_CHAT = re.compile(r"/ws/chat/([^/]+)")
-_RELAY_VIDEO = re.compile(r"/ws/video/([^/]+)/([^/]+)")
-_CONFERENCE = re.compile(r"/ws/([^/]+)")
+ECHO = "echo"
+"""What is no dialect: every message comes back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,35 +35,83 @@ class Door:
     claims: str | None = None
 
 
-def route(path: str) -> Door | None:
-    """The door at a path, written without its last slash."""
-    match path:
-        case "/ws/v1":
-            return Door("native", late=True)
-        case "/ws":
-            return Door("rooms", anonymous=True)
-        case "/ws/auth":
-            return Door("rooms")
-        case "/peerjs/peerjs":
-            return Door("peerjs", secret=True)
-    for pattern, dialect in (
-        (_ROOM, "rooms"),
-        (_CONVERSATION, "conversations"),
-        (_SIGNALING, "signaling"),
-    ):
-        if found := pattern.fullmatch(path):
-            ref = parse_ref(found[1])
-            return Door(dialect, ref if isinstance(ref, int) or valid_key(ref) else NOWHERE)
-    if found := _RELAY_CHAT.fullmatch(path):
-        return Door("relay-chat", guests=True, claims=found[1])
-    if found := _RELAY_VIDEO.fullmatch(path):
-        return Door("relay-video", _key(found[1]), guests=True, claims=found[2])
-    found = _CONFERENCE.fullmatch(path)
-    if found and found[1] not in RESERVED_KEYS:
-        return Door("conference", _key(found[1]), guests=True)
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A path, and the door at it. A segment in braces is one of the client's: a channel, or with
+    `{user_id}` a person. `keys`: the channel is always named by its key, of digits too, so that
+    they lead to nobody's private conversation."""
+
+    name: str
+    path: str
+    door: Door
+    keys: bool = False
+
+
+WAYS = (
+    Way("native", "/ws/v1", Door("native", late=True)),
+    Way("room", "/ws/room/{room_id}", Door("rooms")),
+    Way("rooms", "/ws/auth", Door("rooms")),
+    Way("public", "/ws", Door("rooms", anonymous=True)),
+    Way("echo", "/ws/echo", Door(ECHO, anonymous=True)),
+    Way("conversation", "/conversations/{conversation_id}/ws", Door("conversations")),
+    Way("relay_chat", "/ws/chat/{user_id}", Door("relay-chat", guests=True)),
+    Way(
+        "relay_video",
+        "/ws/video/{room_id}/{user_id}",
+        Door("relay-video", guests=True),
+        keys=True,
+    ),
+    Way("conference", "/ws/{room_id}", Door("conference", guests=True), keys=True),
+    Way("signaling", "/ws/signaling/{room_id}", Door("signaling")),
+    Way("peerjs", "/peerjs/peerjs", Door("peerjs", secret=True)),
+)
+
+
+def route(path: Sequence[str]) -> Door | None:
+    """The door at a path, of which these are the segments."""
+    for way in WAYS:
+        found = _match(way.path.split("/")[1:], path)
+        if found is None:
+            continue
+        claims = found.pop("user_id", None)
+        channel = next((_channel(text, keys=way.keys) for text in found.values()), None)
+        return replace(way.door, channel=channel, claims=claims)
     return None
 
 
-def _key(text: str) -> ChannelRef:
-    """In these paths digits are a key as well: they lead to nobody's private conversation."""
-    return text if valid_key(text) else NOWHERE
+def segments(scope: Scope) -> Sequence[str]:
+    """The path of a handshake below the place where the server is mounted, without its last slash.
+    An encoded slash is a part of its segment, where the ASGI server tells what was encoded."""
+    path: str = scope["path"]
+    raw: bytes = scope.get("raw_path") or b""
+    parts = [unquote(part) for part in raw.decode("latin-1").split("/")]
+    if "/".join(parts) != path:
+        # There is none, or somebody on the way here has changed the path alone.
+        parts = path.split("/")
+    if len(parts) > 2 and not parts[-1]:
+        del parts[-1]
+    root = scope.get("root_path", "").rstrip("/").split("/")
+    return parts[len(root) :] if parts[: len(root)] == root else parts[1:]
+
+
+def _match(pattern: Sequence[str], path: Sequence[str]) -> dict[str, str] | None:
+    """What a path has where the pattern has braces, if it is of this pattern."""
+    if len(pattern) != len(path):
+        return None
+    found: dict[str, str] = {}
+    for wanted, given in zip(pattern, path, strict=True):
+        if wanted.startswith("{"):
+            found[wanted.strip("{}")] = given
+        elif wanted != given:
+            return None
+    return found if all(found.values()) and not _is_route(pattern, path) else None
+
+
+def _is_route(pattern: Sequence[str], path: Sequence[str]) -> bool:
+    """Whether the second segment, though the client's, is the name of a route."""
+    return len(pattern) == 2 and pattern[1].startswith("{") and path[1] in RESERVED_KEYS
+
+
+def _channel(text: str, *, keys: bool) -> ChannelRef:
+    ref = text if keys else parse_ref(text)
+    return ref if isinstance(ref, int) or valid_key(ref) else NOWHERE

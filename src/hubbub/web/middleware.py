@@ -1,8 +1,8 @@
 """The guards in front of every route: pure ASGI, each of them small.
 
 From the outside in: `SecurityHeaders`, `LoopbackGuard`, `OriginGuard`, `PathNormaliser`,
-`HeadAsGet`, `WholeFiles`, `BodyLimit`, `Failsafe`. `Origins`, `from_loopback`, `route_path` and
-`normalise` also serve the WebSocket door.
+`HeadAsGet`, `WholeFiles`, `BodyLimit`, `Failsafe`. `Origins` and `from_loopback` also serve the
+WebSocket door.
 """
 
 import ipaddress

@@ -125,12 +125,13 @@ class AccountAnswer(Me):
 
 class ChannelBody(Body):
     """A new channel. A room or conversation has a `name` and `members`, a direct chat a `user`;
-    people are named by id or username."""
+    people are named by id or username. A room that is not private may be open to `guests`."""
 
     kind: Literal["room", "conversation", "direct"]
     name: str | None = None
     description: str = ""
     private: bool = False
+    guests: bool = False
     members: list[Id | str] = Field(default=[], max_length=1000)
     user: Id | str | None = None
 
@@ -141,6 +142,7 @@ class ChannelEdit(Body):
     name: str | None = None
     description: str | None = None
     private: bool | None = None
+    guests: bool | None = None
 
 
 class ChannelAnswer(BaseModel):
@@ -153,6 +155,7 @@ class ChannelAnswer(BaseModel):
     name: str
     description: str
     private: bool
+    guests: bool
     created_by: User | None
     created_at: Time
     epoch: str
@@ -257,6 +260,7 @@ def channel_answer(view: ChannelView) -> ChannelAnswer:
         name=channel.name,
         description=channel.description,
         private=channel.private,
+        guests=channel.guests,
         created_by=creator,
         created_at=rfc3339(channel.created_at),
         epoch=channel.epoch,

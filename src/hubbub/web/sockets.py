@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
-from hubbub.auth.guests import named_guest, new_guest, secret_guest
+from hubbub.auth.guests import may_go_by, named_guest, new_guest, secret_guest
 from hubbub.auth.tokens import Identity
 from hubbub.core.errors import AccountGone, DomainError, Forbidden, TooMany, Unauthenticated
 from hubbub.core.ids import Who
@@ -27,7 +27,7 @@ from hubbub.hub.server import EXTENSION
 from hubbub.hub.session import Session, SocketLimits
 from hubbub.services.accounts import AccountService
 from hubbub.storage.base import Account
-from hubbub.web.doors import Door, route
+from hubbub.web.doors import ECHO, Door, route, segments
 from hubbub.web.errors import refusal
 from hubbub.web.middleware import (
     FOREIGN_ORIGIN,
@@ -35,8 +35,6 @@ from hubbub.web.middleware import (
     Origins,
     from_loopback,
     headers_named,
-    normalise,
-    route_path,
 )
 
 CONNECT_SECONDS = 10
@@ -89,8 +87,7 @@ class Sockets:
         if not settings.origins.allow(scope):
             await _turn_away(scope, receive, send, FOREIGN_ORIGIN)
             return
-        path = normalise(route_path(scope))
-        door = route(path)
+        door = route(segments(scope))
         token, kind = _credentials(scope)
         asked = _asked(scope) if door is not None and door.secret else None
         await send({"type": "websocket.accept", "subprotocol": _subprotocol(scope, door, kind)})
@@ -98,11 +95,11 @@ class Sockets:
         direct: Sink | None = scope.get("extensions", {}).get(EXTENSION)
         # Everybody up the stack holds on to the scope; nobody needs these any more.
         scope["headers"], scope["query_string"], scope["subprotocols"] = [], b"", []
-        if path == "/ws/echo":
-            await self._echo(address, direct, receive, send)
-            return
         if door is None:
             await send(_close(4004, "there is nothing here"))
+            return
+        if door.dialect == ECHO:
+            await self._echo(address, direct, receive, send)
             return
         # Nothing is waited for between this and the hub's knowing of the socket: a login that ends
         # in between would leave it open.
@@ -121,7 +118,7 @@ class Sockets:
         await self._serve(door, link, expires, address, direct, receive, send)
 
     async def _claimed(self, door: Door) -> Account | None:
-        """The account of whoever the path says is coming."""
+        """Whose name it is by which the path says somebody is coming."""
         if door.claims is None:
             return None
         if not 0 < len(door.claims) <= _MOST_CLAIMED or not door.claims.isprintable():
@@ -159,8 +156,8 @@ class Sockets:
         elif door.claims is not None:
             if who is None:
                 who = self._believe(door.claims, claimed)
-            elif claimed is None or claimed.id != who.id:
-                raise Forbidden("this path is somebody else's", "other_user")
+            elif not _comes_as(who, door.claims, claimed):
+                raise _other_user()
         elif door.guests:
             who = who or new_guest()
         elif door.secret and token and self._settings.lobby is not None:
@@ -171,7 +168,11 @@ class Sockets:
         """Who comes without a token and says so. Of an account that is believed on this machine
         alone; strangers are guests, and have no name that is somebody's."""
         if account is None:
+            if not may_go_by(name):
+                raise Forbidden("this is no name for a guest", "invalid_user")
             return named_guest(name)
+        if not account.is_called(name):
+            raise _other_user()
         if not self._settings.guard:
             raise Unauthenticated("a token is needed for this name", "token_missing")
         if account.disabled:
@@ -226,6 +227,18 @@ class Sockets:
                 connection.close(1009, TOO_LARGE)
             else:
                 await send({**message, "type": "websocket.send"})
+
+
+def _comes_as(who: Who, name: str, claimed: Account | None) -> bool:
+    """Whether it is by this name, which was `claimed`'s before `who` was identified, that somebody
+    with a token comes. A subject needs no look-up: nobody may have been known by it then."""
+    if who.subject is not None:
+        return who.subject == name
+    return claimed is not None and claimed.id == who.id
+
+
+def _other_user() -> Forbidden:
+    return Forbidden("this path is somebody else's", "other_user")
 
 
 def _credentials(scope: Scope) -> tuple[str, str]:

@@ -62,6 +62,7 @@ class ChannelChanged(msgspec.Struct, tag="channel_changed"):
     name: str
     description: str
     private: bool
+    guests: bool
     created_at: str
 
 
@@ -126,8 +127,8 @@ def told(envelope: core.Envelope) -> msgspec.Struct:
             return MemberLeft(channel, seq, user(person), rfc3339(at), remover)
         case core.MemberChanged(channel, person, role, at):
             return MemberChanged(channel, seq, user(person), role, rfc3339(at))
-        case core.ChannelChanged(channel, name, description, private, at):
-            return ChannelChanged(channel, seq, name, description, private, rfc3339(at))
+        case core.ChannelChanged(channel, name, about, private, guests, at):
+            return ChannelChanged(channel, seq, name, about, private, guests, rfc3339(at))
         case core.UserCame(channel, person):
             return Presence(channel, user(person), "online")
         case core.UserWent(channel, person):

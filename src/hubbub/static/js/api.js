@@ -86,6 +86,19 @@ export class Api {
   }
 
   /**
+   * @param {string} username
+   * @param {string} password
+   * @returns {Promise<unknown>} when there is such an account
+   */
+  register(username, password) {
+    return this.#ask("api/users/", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ username, password }),
+    });
+  }
+
+  /**
    * Says by the body whose tokens are to be renewed: the cookie is that of the last login in any
    * tab, which may have been somebody else's.
    * @param {string} token a refresh token, used up by this
@@ -150,6 +163,15 @@ export class Api {
    */
   createMeeting(token) {
     return this.#ask("create-room", { method: "POST", ...(token ? authorized(token) : {}) });
+  }
+
+  /**
+   * @param {string} token empty for a guest
+   * @param {string} key
+   * @returns {Promise<{ participant_count: number }>} a meeting
+   */
+  meeting(token, key) {
+    return this.#ask(`rooms/${key}`, token ? authorized(token) : {});
   }
 
   /**

@@ -5,11 +5,19 @@
 
 import { Api, Refusal } from "./api.js";
 import { Session } from "./session.js";
+import { Credentials } from "./ui/credentials.js";
 import { byId, say } from "./ui/dom.js";
 import { loginFailure } from "./ui/words.js";
 
 const base = new URL("../..", import.meta.url);
 const api = new Api(base.href);
+let session = Session.remembered(api);
+const door = byId("door", HTMLDialogElement);
+const credentials = new Credentials(api, (username, tokens) => {
+  session = new Session(api, username, tokens);
+  door.close();
+  meet();
+});
 
 /** @param {Record<string, string>} values by the name of the place */
 function fill(values) {
@@ -47,18 +55,25 @@ async function health() {
   }
 }
 
-async function meet() {
+/** @param {boolean} [again] with a token that is as new as can be */
+async function meet(again = false) {
+  const problem = byId("meet-problem", HTMLElement);
+  say(problem, "");
   try {
-    const { join_link } = await api.createMeeting(Session.remembered(api)?.token ?? "");
+    const { join_link } = await api.createMeeting(session?.token ?? "");
     location.assign(new URL(join_link, location.href));
   } catch (error) {
     const refused = error instanceof Refusal && error.status === 401;
-    const words = refused ? "Log in to the chat in this tab first." : loginFailure(error);
-    say(byId("meet-problem", HTMLElement), words);
+    if (refused && !again && (await session?.renew())) return await meet(true);
+    if (!refused) return say(problem, loginFailure(error));
+    door.showModal();
+    credentials.start(session?.username);
   }
 }
 
-byId("meet", HTMLButtonElement).addEventListener("click", meet);
+byId("meet", HTMLButtonElement).addEventListener("click", () => meet());
+byId("cancel", HTMLButtonElement).addEventListener("click", () => door.close());
+door.addEventListener("close", () => credentials.clear());
 const address = base.href.replace(/\/$/, "");
 fill({ http: address, ws: address.replace(/^http/, "ws") });
 document.querySelectorAll("article").forEach(copyable);

@@ -5,20 +5,26 @@
 
 import { Api, browser, Refusal } from "./api.js";
 import { Devices } from "./room/devices.js";
-import { login } from "./room/login.js";
-import { Meeting } from "./room/meeting.js";
+import { lobby } from "./room/lobby.js";
+import { Meeting, possible } from "./room/meeting.js";
 import { Mesh } from "./room/mesh.js";
+import * as names from "./room/names.js";
 import { Tiles } from "./room/tiles.js";
 import * as words from "./room/words.js";
 import { Session } from "./session.js";
+import { Credentials } from "./ui/credentials.js";
 import { byId, icon, say } from "./ui/dom.js";
 import { loginFailure, signedOut } from "./ui/words.js";
 
 /** @typedef {import("./room/meeting.js").MeetingEvent} MeetingEvent */
 
 const NEWS_FOR = 6000;
+// Who has a name says it at once.
+const NAME_WITHIN = 500;
 
 const ui = {
+  door: byId("door", HTMLElement),
+  lobby: byId("lobby", HTMLElement),
   meeting: byId("meeting", HTMLElement),
   status: byId("status", HTMLElement),
   statusText: byId("status-text", HTMLElement),
@@ -53,11 +59,15 @@ let session = Session.remembered(api);
 /** @type {words.LinkState} */
 let link = { name: "connecting", again: false };
 let met = false;
+/** Whether this page has ever been in the meeting, before a reload too. */
+let been = history.state?.been === true;
+/** What one wants to be called, empty until that is known. */
+let name = "";
 let renewed = false;
 /** Who was logged in until the server wanted it no more. */
 let lapsed = "";
 /** What to do when somebody has logged in: join, or make a meeting. */
-let afterLogin = join;
+let afterLogin = begin;
 /** @type {number | undefined} */
 let ticker;
 /** @type {number | undefined} */
@@ -76,6 +86,7 @@ const mesh = new Mesh({
   connect: () => new RTCPeerConnection({ iceServers: [] }),
   newStream: () => new MediaStream(),
   tracks: () => devices.tracks,
+  name: () => name,
   signal: (target, type, data) => meeting.signal(target, type, data),
   changed: render,
   world: browser,
@@ -83,11 +94,24 @@ const mesh = new Mesh({
 const tiles = new Tiles(byId("tiles", HTMLElement), () => {
   ui.quiet.hidden = false;
 });
-const door = login(api, (username, tokens) => {
+const credentials = new Credentials(api, (username, tokens) => {
   session = new Session(api, username, tokens);
-  ui.meeting.hidden = false;
+  credentials.clear();
+  take(names.remembered(username) || names.tidy(username));
+  enter(ui.meeting);
   afterLogin();
 });
+
+const question = lobby((chosen) => {
+  take(chosen);
+  join();
+});
+
+/** @param {string} chosen what one wants to be called from now on */
+function take(chosen) {
+  name = chosen;
+  names.remember(session?.username ?? "", name);
+}
 
 /** @param {MeetingEvent} event */
 function hear(event) {
@@ -99,7 +123,8 @@ function hear(event) {
       arrive(event.id);
       break;
     case "joined":
-      tell(words.joined(mesh.joined(event.id)));
+      if (mesh.joined(event.id)) setTimeout(() => greet(event.id), NAME_WITHIN);
+      else tell(words.joined(""));
       break;
     case "left": {
       const name = mesh.left(event.id);
@@ -117,24 +142,40 @@ function hear(event) {
       link = { name: "waiting", until: event.until, why: event.why };
       break;
     case "ended":
-      if (event.why === "expired") expire();
+      if (event.why === "expired") expire(join);
+      else if (event.why === "over") miss();
       else end(event.why);
       break;
   }
   render();
 }
 
+/** There is no meeting any more, or never was. */
+function miss() {
+  end(been ? "over" : "unknown");
+}
+
+/** @param {string} id of somebody who has come, and may have gone again */
+function greet(id) {
+  const person = mesh.people.get(id);
+  if (person) tell(words.joined(person.name));
+}
+
 /** @param {string} id */
 function arrive(id) {
   link = { name: "live" };
   renewed = false;
+  been = true;
+  history.replaceState({ been }, "");
   mesh.enter(id);
+  meeting.signal(undefined, "name", { name });
   if (!met) devices.start();
   met = true;
 }
 
-/** @param {"over" | "forbidden" | "disabled" | "full" | "gone"} why */
+/** @param {Parameters<typeof words.shut>[0]} why */
 function end(why) {
+  enter(ui.meeting);
   meeting.close();
   mesh.close();
   devices.stop();
@@ -151,14 +192,17 @@ function end(why) {
   ui.shut.focus();
 }
 
-/** The server wants a token, or another one. */
-async function expire() {
+/**
+ * The server wants a token, or another one.
+ * @param {() => void} then
+ */
+async function expire(then) {
   const again = !renewed && (await session?.renew());
   if (link.name === "ended") return;
   if (again) {
     // Once: a server that refuses its own new token would be asked for ever.
     renewed = true;
-    join();
+    then();
     return;
   }
   if (session) {
@@ -166,11 +210,11 @@ async function expire() {
     session.forget();
     lapsed = session.username;
     session = null;
-    join();
+    then();
     return;
   }
   mesh.close();
-  askWho(join, lapsed ? signedOut("expired") : "", lapsed);
+  askWho(then, lapsed ? signedOut("expired") : "", lapsed);
 }
 
 /**
@@ -180,12 +224,37 @@ async function expire() {
  */
 function askWho(then, problem = "", username = "") {
   afterLogin = then;
-  ui.meeting.hidden = true;
-  door.show(username, problem);
+  enter(ui.door);
+  credentials.start(username, problem);
+}
+
+/** @param {HTMLElement} shown the one part of the page to be seen */
+function enter(shown) {
+  for (const part of [ui.door, ui.lobby, ui.meeting]) part.hidden = part !== shown;
+}
+
+/** Finds out whether there is a meeting, and asks for a name before anybody sees one come. */
+async function begin() {
+  if (!possible(key)) return end("unknown");
+  let found;
+  try {
+    found = await api.meeting(session?.token ?? "", key);
+  } catch (error) {
+    const status = error instanceof Refusal ? error.status : 0;
+    if (status === 401) return expire(begin);
+    if (status === 403) return end("forbidden");
+    if (status === 404) return miss();
+    // Anything else may pass: the socket tries again, and says what is wrong.
+  }
+  const username = session?.username ?? "";
+  name = names.remembered(username);
+  if (name) return join();
+  enter(ui.lobby);
+  question.show(username, found?.participant_count);
 }
 
 function join() {
-  ui.meeting.hidden = false;
+  enter(ui.meeting);
   meeting.token = session?.token ?? "";
   meeting.open();
 }
@@ -233,11 +302,21 @@ function render() {
     picture: peer.picture && peer.phase !== "connecting",
     self: false,
     muted: peer.muted,
-    note: words.call(peer.phase, name),
+    label: name,
+    note: words.call(peer.phase, peer.slow, name),
   }));
   const muted = audio !== "on";
-  const self = { key: "", name: "You", stream: mine, picture: video === "on", self: true, muted };
-  tiles.render(ended ? [] : [...others, { ...self, note: "" }]);
+  const self = {
+    key: "",
+    name,
+    label: "You",
+    stream: mine,
+    picture: video === "on",
+    self: true,
+    muted,
+    note: "",
+  };
+  tiles.render(ended ? [] : [...others, self]);
   ui.invite.hidden = others.length > 0 || link.name !== "live";
   ui.stage.classList.toggle("alone", !ui.invite.hidden);
   const problem = ended ? "" : words.devices(audio, video);
@@ -300,9 +379,9 @@ function listen() {
   ui.inviteCopy.addEventListener("click", copy);
   ui.microphone.addEventListener("click", () => devices.toggle("audio"));
   ui.camera.addEventListener("click", () => devices.toggle("video"));
-  ui.leave.addEventListener("click", () => end("gone"));
+  ui.leave.addEventListener("click", () => end(mesh.people.size ? "gone" : "last"));
   ui.again.addEventListener("click", join);
-  ui.switch.addEventListener("click", () => askWho(join));
+  ui.switch.addEventListener("click", () => askWho(begin));
   ui.new.addEventListener("click", () => startNew());
   ui.retry.addEventListener("click", () => meeting.open());
   ui.listen.addEventListener("click", listenAll);
@@ -311,5 +390,5 @@ function listen() {
 
 listen();
 // A picture that has not begun would keep the page loading for ever.
-if (document.readyState === "complete") join();
-else addEventListener("load", join, { once: true });
+if (document.readyState === "complete") begin();
+else addEventListener("load", begin, { once: true });

@@ -1,6 +1,10 @@
 /**
  * Who is logged in in this tab. The tokens live in memory and in the tab's `sessionStorage`, never
  * in an address nor in what other tabs can read.
+ *
+ * Every tab logs in for itself. The cookie of the last login would let in a new tab as well, but
+ * uses up the refresh token that the first tab holds: its next renewal would be a second use, which
+ * ends the login of both.
  */
 
 const KEY = "hubbub.session";

@@ -1,9 +1,10 @@
 """People, their logins and the record of their live sockets."""
 
+import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from hubbub.core.errors import Conflict, RefreshReused, Unauthenticated
@@ -13,11 +14,16 @@ from hubbub.storage.base import Account, ConnectionRow, Session
 from hubbub.storage.tables import connections, refresh_tokens, sessions, users
 from hubbub.storage.units.transaction import Transaction
 
+OURS = "hubbub"
+"""What stands before the name of an account that is called otherwise than by it."""
+
 
 def add(
     tx: Transaction, username: str, password_hash: str | None, email: str | None, admin: bool
 ) -> Account:
-    """Makes an account."""
+    """Makes an account. A subject is refused as a username: its holder would be taken for them."""
+    if _is_subject(tx.connection, username):
+        raise Conflict("this username is taken", "username_taken")
     try:
         row = tx.connection.execute(
             insert(users)
@@ -56,19 +62,25 @@ def by_subject(connection: Connection, issuer: str, subject: str) -> Account | N
 
 
 def by_handle(connection: Connection, handle: str, issuer: str | None) -> Account | None:
-    """Whom an application's own ids name: a subject wins over an equal username."""
-    found = None if issuer is None else by_subject(connection, issuer, handle)
-    return found or by_name(connection, handle)
+    """Whose name this is: a subject wins over an equal username."""
+    issuers = or_(users.c.issuer == issuer, users.c.issuer.is_(None))
+    query = select(users).where(users.c.subject == handle, issuers)
+    row = connection.execute(query).first()
+    return by_name(connection, handle) if row is None else _account(row)
 
 
-def ensure_external(tx: Transaction, issuer: str, subject: str, names: Sequence[str]) -> Account:
+def ensure_external(
+    tx: Transaction, issuer: str, subject: str, names: Sequence[str]
+) -> tuple[Account, UserId | None]:
     """The account of an external issuer's `subject`, made when there is none yet."""
     known = by_subject(tx.connection, issuer, subject)
     if known is not None:
-        return known
+        return known, None
     wanted = select(users.c.folded).where(users.c.folded.in_([fold(name) for name in names]))
     taken = set(tx.connection.execute(wanted).scalars())
-    free = next((name for name in names if fold(name) not in taken), None)
+    subjects = select(users.c.subject).where(users.c.subject.in_([*names]))
+    others = set(tx.connection.execute(subjects).scalars()) - {subject}
+    free = next((name for name in names if fold(name) not in taken and name not in others), None)
     if free is None:
         raise Conflict("these usernames are taken", "username_taken")
     row = tx.connection.execute(
@@ -83,7 +95,30 @@ def ensure_external(tx: Transaction, issuer: str, subject: str, names: Sequence[
         )
         .returning(users)
     ).one()
-    return _account(row)
+    return _account(row), _give_way(tx, subject)
+
+
+def _give_way(tx: Transaction, subject: str) -> UserId | None:
+    """Whoever without an issuer was called by what is a subject now is called otherwise."""
+    unnamed = and_(users.c.folded == fold(subject), users.c.username == subject)
+    query = select(users.c.id, users.c.username).where(
+        users.c.issuer.is_(None),
+        or_(users.c.subject == subject, and_(users.c.subject.is_(None), unnamed)),
+    )
+    row = tx.connection.execute(query).first()
+    if row is None:
+        return None
+    handle = f"{OURS}:{row.username}"
+    if _is_subject(tx.connection, handle) or by_name(tx.connection, handle) is not None:
+        # 64 random bits: this one is free.
+        handle = f"{handle}:{secrets.token_hex(8)}"
+    tx.connection.execute(update(users).where(users.c.id == row.id).values(subject=handle))
+    return UserId(row.id)
+
+
+def _is_subject(connection: Connection, name: str) -> bool:
+    query = select(users.c.id).where(users.c.subject == name).limit(1)
+    return connection.execute(query).first() is not None
 
 
 def set_password(tx: Transaction, user: UserId, password_hash: str) -> None:

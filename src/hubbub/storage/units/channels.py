@@ -17,7 +17,7 @@ from hubbub.core.commands import (
     RemoveMember,
     SetRole,
 )
-from hubbub.core.decide import ChannelState, decide
+from hubbub.core.decide import ChannelState, check_guests, decide
 from hubbub.core.errors import Conflict, NotFound
 from hubbub.core.events import (
     ChannelChanged,
@@ -82,13 +82,16 @@ def readable(
 def create(tx: Transaction, who: Who, command: CreateChannel) -> Channel:
     """Makes a channel; its first events tell who is in it."""
     others = [user for user in dict.fromkeys(command.members) if user != who.id]
+    private = command.private or command.kind is not Kind.ROOM
+    check_guests(private=private, guests=command.guests)
     people = _people(tx.connection, others)
     channel = insert_channel(
         tx,
         kind=command.kind,
         name=command.name,
         description=command.description,
-        private=command.private or command.kind is not Kind.ROOM,
+        private=private,
+        guests=command.guests,
         created_by=who.id,
     )
     me = Person(who.id, who.name)
@@ -230,11 +233,11 @@ def _apply(connection: Connection, channel: ChannelId, event: Durable, seq: int)
                 .where(members.c.channel_id == channel, members.c.user_id == user.id)
                 .values(role=role)
             )
-        case ChannelChanged(name=name, description=description, private=private):
+        case ChannelChanged(name=name, description=about, private=private, guests=guests):
             connection.execute(
                 update(channels)
                 .where(channels.c.id == channel)
-                .values(name=name, description=description, private=private)
+                .values(name=name, description=about, private=private, guests=guests)
             )
         case MessagePosted():
             raise ValueError("messages are appended, not recorded")

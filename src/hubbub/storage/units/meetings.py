@@ -33,10 +33,11 @@ def open_meeting(tx: Transaction, key: str | None, creator: UserId | None) -> Ch
     )
 
 
-def live_meetings(connection: Connection) -> Sequence[Channel]:
-    """The meetings that have not ended, oldest first."""
+def live_meetings(connection: Connection, most: int | None) -> Sequence[Channel]:
+    """The meetings that have not ended, or the newest `most` of them, oldest first."""
     query = select(channels).where(channels.c.kind == Kind.MEETING, channels.c.phase != Phase.ENDED)
-    return [to_channel(row) for row in connection.execute(query.order_by(channels.c.id))]
+    newest = connection.execute(query.order_by(channels.c.id.desc()).limit(most))
+    return [to_channel(row) for row in newest][::-1]
 
 
 def begin(tx: Transaction, meeting: ChannelId) -> None:

@@ -57,7 +57,12 @@ async def create_channel(use: Use, who: Caller, body: ChannelBody) -> ChannelAns
         channel = await use.chat.create(
             who,
             CreateChannel(
-                Kind(body.kind), body.name or "", body.description, body.private, members
+                Kind(body.kind),
+                body.name or "",
+                body.description,
+                body.private,
+                members,
+                body.guests,
             ),
         )
     return channel_answer(await use.chat.view(who, channel.id))
@@ -84,7 +89,7 @@ async def edit_channel(
     use: Use, who: Caller, channel: ChannelName, body: ChannelEdit
 ) -> ChannelAnswer:
     """Changes a channel's settings. For its owners."""
-    edit = EditChannel(channel, body.name, body.description, body.private)
+    edit = EditChannel(channel, body.name, body.description, body.private, body.guests)
     await use.chat.change(who, edit)
     return channel_answer(await use.chat.view(who, channel))
 

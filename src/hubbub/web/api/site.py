@@ -8,9 +8,19 @@ from pydantic import BaseModel
 
 from hubbub import __version__
 from hubbub.core.errors import Unavailable
+from hubbub.web.asyncapi import LOCAL, located
 from hubbub.web.deps import Use
+from hubbub.web.schemas import Problem
 
-router = APIRouter(tags=["server"])
+router = APIRouter(
+    tags=["server"],
+    responses={
+        403: {
+            "model": Problem,
+            "description": "Open to its own machine, and asked by another (`loopback_only`).",
+        }
+    },
+)
 
 STATIC = Path(__file__).parent.parent.parent / "static"
 
@@ -78,7 +88,7 @@ async def read_health(use: Use) -> Health:
     return Health(status="ok", dev=use.settings.open == "loopback")
 
 
-@router.get("/readyz", responses={503: {"description": "Not now."}})
+@router.get("/readyz", responses={503: {"model": Problem, "description": "Not now."}})
 async def read_readiness(use: Use) -> Ready:
     """Whether messages can be stored and read right now."""
     if not await use.chat.ready():
@@ -93,9 +103,17 @@ async def read_meeting_page() -> FileResponse:
 
 
 @router.get("/asyncapi.json", include_in_schema=False)
-async def read_sockets(use: Use) -> JSONResponse:
-    """The WebSocket half of the API, as an AsyncAPI document."""
-    return JSONResponse(use.asyncapi)
+async def read_sockets(request: Request, use: Use) -> JSONResponse:
+    """The WebSocket half of the API, as an AsyncAPI document. Its server is where this was asked
+    for."""
+    scope = request.scope
+    document = located(
+        use.asyncapi,
+        request.headers.get("host", LOCAL),
+        secure=scope["scheme"] == "https",
+        below=scope.get("root_path", "").rstrip("/"),
+    )
+    return JSONResponse(document)
 
 
 @router.get("/docs", include_in_schema=False)

@@ -61,7 +61,7 @@ async def create_meeting(use: Use, who: Visitor, request: Request) -> MeetingMad
 
 @router.get("/rooms", dependencies=[Depends(visitor)])
 async def list_meetings(use: Use) -> list[MeetingRow]:
-    """The meetings that have not ended, empty ones too."""
+    """The meetings that have not ended, empty ones too, oldest first; of very many the newest."""
     return [
         MeetingRow(
             room_id=meeting.key,

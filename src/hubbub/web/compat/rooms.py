@@ -16,6 +16,7 @@ from hubbub.core.commands import (
 )
 from hubbub.core.errors import Forbidden
 from hubbub.core.events import MessagePosted
+from hubbub.core.ids import path_name
 from hubbub.core.messages import check_content
 from hubbub.core.times import rfc3339
 from hubbub.storage.base import Account, ChannelView
@@ -46,16 +47,18 @@ class UserAnswer(BaseModel):
 
 
 class RoomBody(Body):
-    """A new room. A private one is open to those alone whom its owner makes members."""
+    """A new room. A private one is open to those alone whom its owner makes members; one that is
+    open to `guests` is not private."""
 
     name: str
     description: str = ""
     private: bool = False
+    guests: bool = False
 
 
 class RoomAnswer(BaseModel):
-    """A room, with the fields of documents 001 and 003: `room_id` is its key, people are named by
-    username."""
+    """A room, with the fields of documents 001 and 003: `room_id` is its key or, where the key is
+    digits alone, its id in digits; people are named by username."""
 
     id: int
     room_id: str
@@ -117,7 +120,9 @@ async def read_own_user(use: Use, who: Caller) -> UserAnswer:
 @router.post("/rooms", status_code=201)
 async def create_room(use: Use, who: Caller, body: RoomBody) -> RoomAnswer:
     """Makes a room, with the caller in it."""
-    command = CreateChannel(Kind.ROOM, body.name, body.description, body.private)
+    command = CreateChannel(
+        Kind.ROOM, body.name, body.description, body.private, guests=body.guests
+    )
     channel = await use.chat.create(who, command)
     return _room(await use.chat.view(who, channel.id))
 
@@ -215,7 +220,7 @@ def _room(view: ChannelView) -> RoomAnswer:
     channel = view.channel
     return RoomAnswer(
         id=channel.id,
-        room_id=channel.key,
+        room_id=path_name(channel.id, channel.key),
         name=channel.name,
         description=channel.description,
         created_at=rfc3339(channel.created_at),

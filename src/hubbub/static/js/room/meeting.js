@@ -2,14 +2,15 @@
  * The WebSocket half of document 002: one meeting, through every interruption. Knows no page and no
  * call. What happens is told to one listener as plain objects (`MeetingEvent`).
  *
- * The server passes on frames of types it does not know. Pages tell one another by two of them:
- * `media {data: {audio, video}}`, what is sent, and `full`, that there is no place for a newcomer.
+ * The server passes on frames of types it does not know. Pages tell one another by three of them:
+ * `name {data: {name}}`, what one is called, `media {data: {audio, video}}`, what is sent, and
+ * `full`, that there is no place for a newcomer.
  */
 
 /**
  * @typedef {"lost" | "restart" | "crowded" | "flooded" | "slow"} Interruption
  * @typedef {"over" | "forbidden" | "disabled" | "expired"} Ending
- * @typedef {"offer" | "answer" | "ice-candidate" | "media"} SignalType
+ * @typedef {"offer" | "answer" | "ice-candidate" | "media" | "name"} SignalType
  *
  * @typedef {(
  *   | { type: "connecting" }
@@ -23,6 +24,9 @@
  * )} MeetingEvent
  */
 
+const KEY = /^[\w.~-]{1,128}$/;
+// Paths of other sockets of the server.
+const RESERVED = ["auth", "echo", "v1", "chat", "video", "room", "signaling"];
 const BACKOFF_MIN = 500;
 const BACKOFF_MAX = 10_000;
 const ANSWER_WITHIN = 10_000;
@@ -33,6 +37,14 @@ const STEADY = 10_000;
 const ENDINGS = { 4000: "disabled", 4001: "expired", 4003: "forbidden", 4004: "over" };
 /** @type {Record<number, Interruption>} */
 const INTERRUPTIONS = { 1008: "flooded", 1012: "restart", 1013: "crowded", 4200: "slow" };
+
+/**
+ * @param {string} key as it is in an address
+ * @returns {boolean} whether a meeting may have it
+ */
+export function possible(key) {
+  return KEY.test(key) && !RESERVED.includes(key);
+}
 
 /**
  * One meeting, kept connected until it ends: by `close()`, or by an `ended` event, after which
@@ -96,7 +108,7 @@ export class Meeting {
 
   /**
    * Says something to one peer. Without a connection it is lost, and so is what it was about.
-   * @param {string} target
+   * @param {string | undefined} target undefined for everybody
    * @param {SignalType | "full"} type
    * @param {unknown} [data]
    */
@@ -128,7 +140,8 @@ export class Meeting {
       case "offer":
       case "answer":
       case "ice-candidate":
-      case "media": {
+      case "media":
+      case "name": {
         const { type: signal, sender_id: from, data } = frame;
         this.#listener({ type: "signal", from, signal, data });
         break;

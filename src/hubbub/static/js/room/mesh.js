@@ -4,13 +4,11 @@
  * newcomer of nobody.
  */
 
+import { tidy, unnamed } from "./names.js";
 import { Peer } from "./peer.js";
 
 /** How many people a page connects, oneself among them: what each sends grows with every other. */
 export const MOST = 4;
-
-// Document 002 makes these up; others are the names people have in other protocols.
-const MADE_UP = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /**
  * @typedef {import("./meeting.js").SignalType} SignalType
@@ -19,6 +17,7 @@ const MADE_UP = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
  * @property {() => RTCPeerConnection} connect
  * @property {() => MediaStream} newStream
  * @property {() => import("./peer.js").Tracks} tracks what is to be sent now
+ * @property {() => string} name what one is called
  * @property {(target: string, type: SignalType | "full", data?: unknown) => void} signal
  * @property {() => void} changed somebody came, left, or is seen otherwise than before
  * @property {import("../api.js").World} world
@@ -28,7 +27,6 @@ export class Mesh {
   /** By their ids, in the order they came. @type {Map<string, { name: string, peer: Peer }>} */
   people = new Map();
   #id = "";
-  #guests = 0;
   #outside;
   #stream;
 
@@ -49,17 +47,17 @@ export class Mesh {
 
   /**
    * @param {string} id
-   * @returns {string} the name they have here, empty when there is no place for them
+   * @returns {boolean} whether there is a place for them
    */
   joined(id) {
     this.left(id);
     const added = this.#add(id);
     if (!added) {
       this.#outside.signal(id, "full");
-      return "";
+      return false;
     }
     added.peer.offer();
-    return added.name;
+    return true;
   }
 
   /**
@@ -83,7 +81,9 @@ export class Mesh {
    */
   signal(from, type, data) {
     const found = this.people.get(from) ?? (type === "offer" ? this.#add(from) : undefined);
-    found?.peer.receive(type, data);
+    if (!found) return;
+    if (type === "name") this.#rename(from, found, data);
+    else found.peer.receive(type, data);
   }
 
   /** Sends everybody what `tracks` says from now on. */
@@ -96,6 +96,16 @@ export class Mesh {
     for (const id of [...this.people.keys()]) this.left(id);
   }
 
+  /**
+   * @param {string} id
+   * @param {{ name: string }} person
+   * @param {any} data
+   */
+  #rename(id, person, data) {
+    person.name = tidy(data?.name) || unnamed(id);
+    this.#outside.changed();
+  }
+
   /** Somebody who is cut off may well be the one who comes, with a new id. */
   #makeRoom() {
     const lost = [...this.people].find(([, { peer }]) => /interrupted|failed/.test(peer.phase));
@@ -105,19 +115,22 @@ export class Mesh {
   /** @param {string} id */
   #add(id) {
     if (this.people.size >= MOST - 1 && !this.#makeRoom()) return undefined;
-    const { connect, newStream, tracks, signal, changed, world } = this.#outside;
+    const { connect, newStream, tracks, name, signal, changed, world } = this.#outside;
     const peer = new Peer({
       connection: connect(),
       polite: this.#id < id,
       stream: this.#stream,
       received: newStream(),
       tracks,
-      send: (type, data) => signal(id, type, data),
+      send: (type, data) => {
+        signal(id, type, data);
+        // A newcomer has told everybody. Of those who were there it knows nobody.
+        if (type === "offer") signal(id, "name", { name: name() });
+      },
       changed,
       world,
     });
-    const name = MADE_UP.test(id) ? `Guest ${(this.#guests += 1)}` : id;
-    const added = { name, peer };
+    const added = { name: unnamed(id), peer };
     this.people.set(id, added);
     changed();
     return added;

@@ -19,17 +19,20 @@
  * @property {MediaStream} received gets the tracks of the other
  * @property {() => Tracks} tracks what is to be sent now
  * @property {(type: SignalType, data: unknown) => void} send
- * @property {() => void} changed `phase`, `picture` or `muted` has
+ * @property {() => void} changed `phase`, `slow`, `picture` or `muted` has
  * @property {import("../api.js").World} world
  */
 
 /** @type {["audio", "video"]} */
 const KINDS = ["audio", "video"];
 const CONNECT_WITHIN = 30_000;
+const CONNECT_SOON = 10_000;
 
 export class Peer {
   /** @type {Phase} */
   phase = "connecting";
+  /** Whether a connection takes longer than one usually does. */
+  slow = false;
   /** Whether the other sends a picture; who says nothing about it does. */
   picture = true;
   /** Whether the other says to be muted. */
@@ -40,8 +43,8 @@ export class Peer {
   #early = [];
   /** Signals are worked off one by one, in the order they came. */
   #turn = Promise.resolve();
-  /** @type {number | undefined} */
-  #timer;
+  /** @type {number[]} */
+  #timers = [];
   #around;
   #pc;
 
@@ -103,7 +106,7 @@ export class Peer {
 
   /** Ends the call with this peer; nothing is told any more. */
   close() {
-    this.#around.world.clearTimeout(this.#timer);
+    this.#rest();
     this.#around.changed = this.#around.send = () => {};
     this.#pc.close();
   }
@@ -191,8 +194,8 @@ export class Peer {
   #moved() {
     switch (this.#pc.connectionState) {
       case "connected":
-        this.#around.world.clearTimeout(this.#timer);
-        this.#restarted = false;
+        this.#rest();
+        this.#restarted = this.slow = false;
         this.#enter("connected");
         break;
       case "disconnected":
@@ -216,8 +219,20 @@ export class Peer {
   /** Lets the call take its time, and no longer. */
   #expect() {
     const { world } = this.#around;
-    world.clearTimeout(this.#timer);
-    this.#timer = world.setTimeout(() => this.#fail(), CONNECT_WITHIN);
+    this.#rest();
+    this.#timers = [
+      world.setTimeout(() => this.#linger(), CONNECT_SOON),
+      world.setTimeout(() => this.#fail(), CONNECT_WITHIN),
+    ];
+  }
+
+  #rest() {
+    for (const timer of this.#timers) this.#around.world.clearTimeout(timer);
+  }
+
+  #linger() {
+    this.slow = true;
+    this.#around.changed();
   }
 
   #fail() {

@@ -4,18 +4,26 @@
  */
 
 import { avatar, element, icon, say } from "../ui/dom.js";
+import { initials } from "./names.js";
 
 /**
  * @typedef {object} Seen
  * @property {string} key the same for the same person
  * @property {string} name
+ * @property {string} label what stands for the name; one's own picture says "You"
  * @property {MediaStream} stream
  * @property {boolean} picture whether `stream` shows something
  * @property {boolean} self
  * @property {boolean} muted whether a sign says that they are not heard
  * @property {string} note what is wrong, empty when nothing is
  *
- * @typedef {{ node: HTMLLIElement, video: HTMLVideoElement, note: HTMLElement }} Tile
+ * @typedef {object} Tile
+ * @property {HTMLLIElement} node
+ * @property {HTMLVideoElement} video
+ * @property {HTMLElement} cover
+ * @property {HTMLElement} note
+ * @property {HTMLElement} label
+ * @property {string} name that it shows
  */
 
 export class Tiles {
@@ -60,7 +68,7 @@ export class Tiles {
       this.#list.append(tile.node);
       this.#start(tile.video);
     }
-    const { node, video, note } = tile;
+    const { node, video, note, label } = tile;
     if (video.srcObject !== person.stream) {
       video.srcObject = person.stream;
       this.#start(video);
@@ -68,6 +76,12 @@ export class Tiles {
     node.classList.toggle("blank", !person.picture);
     node.classList.toggle("muted", person.muted);
     say(note, person.note);
+    say(label, person.label);
+    if (tile.name === person.name) return;
+    tile.name = person.name;
+    tile.cover.replaceChildren(avatar(person.name, initials(person.name)));
+    const words = person.self ? "Your picture" : `Picture of ${person.name}`;
+    video.setAttribute("aria-label", words);
   }
 
   /** @param {HTMLVideoElement} video */
@@ -85,18 +99,18 @@ export class Tiles {
  * @param {Seen} person
  * @returns {Tile}
  */
-function build({ name, self, stream }) {
+function build({ self, stream }) {
   const video = element("video", "");
   video.autoplay = video.playsInline = true;
   // Nobody wants to hear themselves.
   video.muted = self;
   video.srcObject = stream;
-  video.setAttribute("aria-label", self ? "Your picture" : `Picture of ${name}`);
   const note = element("p", "note");
   const muted = element("span", "visually-hidden", "Muted");
   const sign = element("span", "sign", icon("mic-off"), muted);
-  const label = element("p", "label", sign, element("span", "name", name));
-  const cover = element("div", "cover", avatar(name));
-  const node = element("li", self ? "tile own" : "tile", video, cover, note, label);
-  return { node, video, note };
+  const label = element("bdi", "name");
+  const foot = element("p", "label", sign, label);
+  const cover = element("div", "cover");
+  const node = element("li", self ? "tile own" : "tile", video, cover, note, foot);
+  return { node, video, cover, note, label, name: "" };
 }

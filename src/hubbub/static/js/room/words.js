@@ -8,12 +8,13 @@ import { MOST } from "./mesh.js";
  * @typedef {import("./devices.js").Status} Status
  * @typedef {import("./meeting.js").Ending} Ending
  * @typedef {import("./meeting.js").Interruption} Interruption
+ * @typedef {"unknown" | "full" | "gone" | "last"} Leaving
  *
  * @typedef {(
  *   | { name: "connecting", again: boolean }
  *   | { name: "live" }
  *   | { name: "waiting", until: number, why: Interruption }
- *   | { name: "ended", why: Ending | "full" | "gone" }
+ *   | { name: "ended", why: Ending | Leaving }
  * )} LinkState
  */
 
@@ -125,13 +126,14 @@ export function button(kind, status) {
 
 /**
  * @param {import("./peer.js").Phase} phase
+ * @param {boolean} slow
  * @param {string} name
  * @returns {string} what is wrong with the call to somebody, empty when nothing is
  */
-export function call(phase, name) {
+export function call(phase, slow, name) {
   switch (phase) {
     case "connecting":
-      return "Connecting…";
+      return slow ? `Still connecting to ${name}… A firewall may be in the way.` : "Connecting…";
     case "connected":
       return "";
     case "interrupted":
@@ -156,8 +158,17 @@ export function joined(name) {
 }
 
 /**
+ * @param {number} count how many are in a meeting one is about to join
+ * @returns {string}
+ */
+export function present(count) {
+  if (!count) return "Nobody is there yet.";
+  return count === 1 ? "One person is there." : `${count} people are there.`;
+}
+
+/**
  * Why one is not in the meeting.
- * @param {Exclude<Ending | "full" | "gone", "expired">} why
+ * @param {Exclude<Ending | Leaving, "expired">} why
  * @returns {{ title: string, text: string }}
  */
 export function shut(why) {
@@ -165,7 +176,12 @@ export function shut(why) {
     case "over":
       return {
         title: "This meeting is over",
-        text: "It ends when everybody has left. If you were sent this link, ask for a new one.",
+        text: "A meeting ends when everybody has left.",
+      };
+    case "unknown":
+      return {
+        title: "There is no such meeting",
+        text: "It is over, or the link is not right. If you were sent it, ask for a new one.",
       };
     case "forbidden":
       return {
@@ -183,6 +199,11 @@ export function shut(why) {
         text: `It is for ${MOST} people, and they are there. Try again when somebody has left.`,
       };
     case "gone":
-      return { title: "You left the meeting", text: "Others can go on without you." };
+      return { title: "You left the meeting", text: "The others can go on without you." };
+    case "last":
+      return {
+        title: "You left the meeting",
+        text: "Nobody else was there, and a meeting ends when everybody has left.",
+      };
   }
 }

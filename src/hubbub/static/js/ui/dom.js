@@ -56,14 +56,15 @@ export function say(node, text) {
 
 /**
  * @param {string} name
+ * @param {string} [letters]
  * @returns {HTMLElement} a disc with an initial; the same name always has the same colour
  */
-export function avatar(name) {
+export function avatar(name, letters = ([...name][0] ?? "?").toUpperCase()) {
   const sum = [...name].reduce(
     (total, letter) => (total * 31 + (letter.codePointAt(0) ?? 0)) % 997,
     7,
   );
-  const disc = element("span", `avatar hue-${sum % 8}`, ([...name][0] ?? "?").toUpperCase());
+  const disc = element("span", `avatar hue-${sum % 8}`, letters);
   disc.setAttribute("aria-hidden", "true");
   return disc;
 }

@@ -1,9 +1,9 @@
 /**
- * Logging in: the form, what it starts with, and what it says when it fails.
+ * The door of the chat: who comes, and which conversation they want.
  */
 
-import { byId, say } from "./dom.js";
-import { loginFailure } from "./words.js";
+import { Credentials } from "./credentials.js";
+import { byId } from "./dom.js";
 
 // As document 004 prints them; a development server has this account.
 const DEV_USER = "testuser";
@@ -22,13 +22,9 @@ export function conversationId(text) {
 
 export class Door {
   #root = byId("door", HTMLElement);
-  #error = byId("login-error", HTMLElement);
-  #username = byId("username", HTMLInputElement);
-  #password = byId("password", HTMLInputElement);
   #conversation = byId("conversation", HTMLInputElement);
-  #connect = byId("connect", HTMLButtonElement);
+  #credentials;
   #api;
-  #entered;
 
   /**
    * @param {import("../api.js").Api} api
@@ -36,11 +32,12 @@ export class Door {
    */
   constructor(api, entered) {
     this.#api = api;
-    this.#entered = entered;
-    byId("login", HTMLFormElement).addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.#login();
-    });
+    const wanted = () => conversationId(this.#conversation.value);
+    this.#credentials = new Credentials(
+      api,
+      (username, tokens) => entered(username, tokens, wanted() ?? 1),
+      () => (wanted() ? "" : "The conversation ID is a number, such as 1."),
+    );
     this.#prefill();
   }
 
@@ -52,48 +49,19 @@ export class Door {
   show(conversation, username, problem = "") {
     this.#root.hidden = false;
     this.#conversation.value = String(conversation);
-    if (username) this.#username.value = username;
     document.title = "Hubbub";
-    this.#say(problem);
-    (this.#username.value ? this.#password : this.#username).focus();
+    this.#credentials.start(username, problem);
   }
 
   hide() {
     this.#root.hidden = true;
-    this.#password.value = "";
-  }
-
-  /** @param {string} problem empty for none */
-  #say(problem) {
-    this.#error.hidden = !problem;
-    say(this.#error, problem);
-  }
-
-  async #login() {
-    const username = this.#username.value.trim();
-    const password = this.#password.value;
-    const conversation = conversationId(this.#conversation.value);
-    if (!username || !password) return this.#say("Enter your username and your password.");
-    if (!conversation) return this.#say("The conversation ID is a number, such as 1.");
-    this.#connect.disabled = true;
-    this.#say("");
-    try {
-      const tokens = await this.#api.login(username, password);
-      this.#entered(username, tokens, conversation);
-    } catch (error) {
-      this.#say(loginFailure(error));
-      this.#password.select();
-    } finally {
-      this.#connect.disabled = false;
-    }
+    this.#credentials.clear();
   }
 
   async #prefill() {
     const { dev } = await this.#api.health().catch(() => ({ dev: false }));
     if (!dev) return;
     byId("login-hint", HTMLElement).hidden = false;
-    if (this.#username.value || this.#password.value) return;
-    this.#username.value = DEV_USER;
-    this.#password.value = DEV_PASSWORD;
+    this.#credentials.suggest(DEV_USER, DEV_PASSWORD);
   }
 }

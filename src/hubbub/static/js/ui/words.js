@@ -76,6 +76,19 @@ export function loginFailure(error) {
 }
 
 /**
+ * Why no account was made.
+ * @param {unknown} error
+ */
+export function registerFailure(error) {
+  if (!(error instanceof Refusal)) return loginFailure(error);
+  if (error.status === 403) return "Accounts are made by the administrators here. Ask one of them.";
+  if (error.status === 409) return "This username is taken. Choose another one.";
+  if (error.status !== 422) return loginFailure(error);
+  const [first = "", ...rest] = error.message || "this does not work";
+  return `${first.toUpperCase()}${rest.join("")}.`;
+}
+
+/**
  * Why somebody is at the door again.
  * @param {import("../protocol.js").Ending} why
  */
