@@ -4,19 +4,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bench.measure import VOICES, Kind, Sample, Subject, Workload
+from bench.measure import Kind, Sample, Subject, Workload
 
 IDLE_SOCKETS = (80, 100)
 CONNECTIONS = (20, 100)
 SIGNAL_RATE = 5000
 """Signals a second, from all senders together."""
 
+_NAMES = {
+    Subject.CONFERENCE: "conference",
+    Subject.RELAY: "relay",
+    Subject.PEERJS: "peerjs",
+    Subject.NATIVE: "native",
+    Subject.PEER: "npm's peer",
+    Subject.TUTORIAL: "FastAPI relay",
+}
+
 Figure = Callable[[Sample], float]
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A figure of `subject`, which is Hubbub, over one of another subject's in the same round, or
+    """A figure of `subject`, which is Hubbub where there is a target, over one of another subject's in the same round, or
     alone when there is no other. `limit` is the target: the most, or with `at_least` the least;
     None is for information."""
 
@@ -148,13 +157,14 @@ def comparisons(*, quick: bool = False, peer: bool = True) -> Sequence[Compariso
 
 
 def _signals(*, peer: bool) -> Sequence[Comparison]:
-    """Latency within one subject, and CPU against what else relays signals."""
+    """Latency within one subject, and CPU against what else relays signals. The others' latency
+    tells how much of Hubbub's is the machine's doing."""
     others = (Subject.PEER, Subject.TUTORIAL) if peer else (Subject.TUTORIAL,)
     judged = (Subject.CONFERENCE, Subject.RELAY, Subject.PEERJS, Subject.NATIVE)
     workload = Workload(Kind.SIGNALS, (*judged, *others), 100, 4, rate=SIGNAL_RATE)
     found = []
-    for subject in judged:
-        name = f"signals, {VOICES[subject] if subject is not Subject.PEERJS else 'peerjs'}"
+    for subject in (*judged, *others):
+        name = f"signals, {_NAMES[subject]}"
         found.append(
             Comparison(
                 f"{name}, p99 to its median",
@@ -163,10 +173,12 @@ def _signals(*, peer: bool) -> Sequence[Comparison]:
                 p99_latency,
                 subject,
                 median_latency,
-                3.0,
+                3.0 if subject in judged else None,
                 subject=subject,
             )
         )
+        if subject in others:
+            continue
         found += [
             Comparison(
                 f"{name}, CPU each",

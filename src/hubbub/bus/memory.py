@@ -3,11 +3,15 @@
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from hubbub.bus.base import OnEvents, OnNotice
 from hubbub.core.events import Envelope, Notice
 
 log = logging.getLogger(__name__)
+
+_EVENTS, _NOTICE = 0, 1
+"""Which of a subscriber's two functions something is for."""
 
 
 class MemoryBus:
@@ -19,14 +23,14 @@ class MemoryBus:
 
     def __init__(self) -> None:
         self._subscribers: tuple[tuple[OnEvents, OnNotice], ...] = ()
-        self._waiting: deque[Sequence[Envelope] | Notice] = deque()
+        self._waiting: deque[tuple[int, Any]] = deque()
         self._telling = False
 
     def publish(self, envelopes: Sequence[Envelope]) -> None:
-        self._tell(envelopes)
+        self._tell(_EVENTS, envelopes)
 
     def notify(self, notice: Notice) -> None:
-        self._tell(notice)
+        self._tell(_NOTICE, notice)
 
     def subscribe(self, on_events: OnEvents, on_notice: OnNotice) -> Callable[[], None]:
         entry = (on_events, on_notice)
@@ -37,23 +41,18 @@ class MemoryBus:
 
         return unsubscribe
 
-    def _tell(self, what: Sequence[Envelope] | Notice) -> None:
-        self._waiting.append(what)
+    def _tell(self, kind: int, what: Any) -> None:
+        self._waiting.append((kind, what))
         if self._telling:
             return
         self._telling = True
         try:
             while self._waiting:
-                self._tell_everybody(self._waiting.popleft())
+                kind, what = self._waiting.popleft()
+                for subscriber in self._subscribers:
+                    try:
+                        subscriber[kind](what)
+                    except Exception:
+                        log.exception("! a subscriber failed")
         finally:
             self._telling = False
-
-    def _tell_everybody(self, what: Sequence[Envelope] | Notice) -> None:
-        for on_events, on_notice in self._subscribers:
-            try:
-                if isinstance(what, Notice):
-                    on_notice(what)
-                else:
-                    on_events(what)
-            except Exception:
-                log.exception("! a subscriber failed")

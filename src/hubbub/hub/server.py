@@ -173,7 +173,7 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
         if (
             len(data) != start + length
             or length > (conn.max_message_size or length)
-            or not cast("_FrameReader", conn.reader).between
+            or not conn.reader.between  # type: ignore[attr-defined]  # our own, since `_open`
             or conn.current_size is not None  # amid fragments
             or self.close_sent
             or not self.queue.empty()

@@ -295,6 +295,8 @@ class Session:
         if isinstance(command, SendMessage) and command.echo and isinstance(answer, Posted):
             self._echo(command, answer)
         answered = connection.dialect.answer(request, answer, connection.link)
+        if not answered and not connection.corked:
+            return
         frames = b"".join([frame(words) for words in answered])
         if connection.corked:
             connection.uncork(frames)

@@ -79,21 +79,15 @@ class Calls:
             if target.key == sender.key:
                 raise Invalid("a signal is for somebody else", "own_peer")
             targets = (target,)
-        self._check_rates(call, sender, targets)
-        self._bus.publish(
-            [
-                Envelope(
-                    channel,
-                    Signalled(channel, call.room, sender, target, command.body, command.verbatim),
-                    to=place_of(channel, target),
-                )
-                for target in targets
-            ]
-        )
+        if self._rates.rate > 0:
+            self._check_rates(call, sender, targets)
+        envelopes = []
+        for target in targets:
+            event = Signalled(channel, call.room, sender, target, command.body, command.verbatim)
+            envelopes.append(Envelope(channel, event, to=place_of(channel, target)))
+        self._bus.publish(envelopes)
 
     def _check_rates(self, call: Call, sender: Peer, targets: Sequence[Peer]) -> None:
-        if self._rates.rate <= 0:
-            return
         now = self._clock()
         buckets = []
         for target in targets:
