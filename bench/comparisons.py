@@ -25,9 +25,9 @@ Figure = Callable[[Sample], float]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A figure of `subject`, which is Hubbub where there is a target, over one of another subject's in the same round, or
-    alone when there is no other. `limit` is the target: the most, or with `at_least` the least;
-    None is for information."""
+    """A figure of `subject`, which is Hubbub where there is a target, over one of another subject's
+    in the same round, or alone when there is no other. `limit` is the target: the most, or with
+    `at_least` the least; None is for information."""
 
     label: str
     workload: Workload
