@@ -105,9 +105,11 @@ def read_name(value: object, field: str) -> str | None:
     """
     if value is None:
         return None
-    if type(value) is int and 0 <= value <= MAX_INTEGER:
-        return str(value)
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME:
+    if not isinstance(value, str):
+        if type(value) is int and 0 <= value <= MAX_INTEGER:
+            return str(value)
+        value = ""
+    if not 0 < len(value) <= MAX_NAME:
         raise Invalid(f"{field} must be a string of 1 to {MAX_NAME} characters", f"invalid_{field}")
     check_text(value, field)
     return value

@@ -2,7 +2,7 @@
 
 from hubbub.core.events import Envelope
 from hubbub.hub.connection import Connection
-from hubbub.hub.fanout import encode
+from hubbub.hub.frames import frame
 
 
 class Addresses:
@@ -43,9 +43,10 @@ class Addresses:
         """Whether anybody is there."""
         return address in self._at
 
-    def tell(self, address: str, envelope: Envelope) -> None:
+    def tell(self, address: str, envelope: Envelope, *, alone: bool = False) -> None:
         """Gives an event to every socket at the address but those at `envelope.skip`, in the words
-        of each one's protocol."""
+        of each one's protocol. `alone` says that nothing else is told with it: then a socket for
+        which nothing is queued is written to at once."""
         here = self._at.get(address)
         if here is None:
             return
@@ -57,6 +58,13 @@ class Addresses:
             dialect = connection.dialect
             frames = words.get(dialect.name)
             if frames is None:
-                frames = words[dialect.name] = encode(dialect, (envelope,))
-            if frames:
+                said = dialect.encode(envelope)
+                frames = words[dialect.name] = b"" if said is None else frame(said)
+            if frames and not (
+                alone
+                and not connection.out
+                and connection.backlog is None
+                and not connection.corked
+                and connection.sink.write(frames)
+            ):
                 connection.queue(frames)

@@ -183,6 +183,8 @@ class Hub:
         """Writes what was queued if that is for few: a signal, or an answer, need not wait for
         another turn of the loop. What is for many is better written with what follows."""
         self._gathering = False
+        if not self._dirty:
+            return
         if len(self._dirty) <= FEW:
             self.flush()
         else:
@@ -360,7 +362,8 @@ class Hub:
         ready: dict[Feed, list[Envelope]] = {}
         for envelope in envelopes:
             if envelope.to:
-                self.addresses.tell(envelope.to, envelope)
+                alone = self._gathering and len(envelopes) == 1
+                self.addresses.tell(envelope.to, envelope, alone=alone)
                 continue
             event = envelope.event
             if type(event) is MessagePosted and event.to is not None:

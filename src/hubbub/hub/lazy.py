@@ -16,37 +16,38 @@ class Inbox(Generic[T]):
     Meant for tens of items: taking one is linear in their number.
     """
 
-    __slots__ = ("_items", "_waiters")
+    __slots__ = ("_waiters", "items")
 
     def __init__(self) -> None:
-        self._items: list[T] = []
+        self.items: list[T] = []
+        """What nobody has taken yet, the oldest first."""
         self._waiters: list[asyncio.Future[None]] = []
 
     def empty(self) -> bool:
         """Whether `get` would wait."""
-        return not self._items
+        return not self.items
 
     def qsize(self) -> int:
         """The number of items nobody has taken."""
-        return len(self._items)
+        return len(self.items)
 
     def put_nowait(self, item: T) -> None:
         """Adds an item at the end."""
-        self._items.append(item)
+        self.items.append(item)
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
 
     async def get(self) -> T:
         """Takes the oldest item, waiting for one; cancelling it loses nothing."""
-        while not self._items:
+        while not self.items:
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             try:
                 await waiter
             finally:
                 self._waiters.remove(waiter)
-        return self._items.pop(0)
+        return self.items.pop(0)
 
 
 class Gate:

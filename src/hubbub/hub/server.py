@@ -176,7 +176,7 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
             or not conn.reader.between  # type: ignore[attr-defined]  # our own, since `_open`
             or conn.current_size is not None  # amid fragments
             or self.close_sent
-            or not self.queue.empty()
+            or self.queue.items
         ):
             return False
         try:

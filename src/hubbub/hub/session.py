@@ -60,6 +60,8 @@ MOST_RECOVERED = 512 * 1024
 EXPIRY_GRACE = 25
 """Seconds past its token's end after which a native socket is closed."""
 
+_DONE = Done()
+
 
 @dataclass(frozen=True, slots=True)
 class SocketLimits:
@@ -254,26 +256,26 @@ class Session:
                     if not self._messages.take(self._hub.clock()):
                         raise TooMany("you are posting too fast", retry_after=self._messages.wait())
                     self._hub.services.post(who, command, partial(self._finish, request))
+                case Signal():
+                    self._signal(command)
+                    self._finish(request, _DONE)
                 case MoveCursor():
                     self._hub.services.move(self._who(), command, partial(self._finish, request))
                 case SetTyping():
                     self._type(command)
-                    self._finish(request, Done())
-                case Signal():
-                    self._signal(command)
-                    self._finish(request, Done())
+                    self._finish(request, _DONE)
                 case JoinCall(channel=ref):
                     channel = self._hub.find(self._connection, ref)
                     answer = self._hub.join_call(self._connection, channel, PeerKind.USER)
                     self._finish(request, answer)
                 case LeaveCall(channel=ref):
                     self._hub.leave_call(self._connection, self._hub.find(self._connection, ref))
-                    self._finish(request, Done())
+                    self._finish(request, _DONE)
                 case Pass() | KeepClaim() | GiveUpClaim():
                     self._hub.services.pass_on(self._connection.link.connection, command)
-                    self._finish(request, Done())
+                    self._finish(request, _DONE)
                 case Ping():
-                    self._finish(request, Done())
+                    self._finish(request, _DONE)
                 case _:
                     return False
         except DomainError as error:
@@ -370,10 +372,10 @@ class Session:
                 if not self._messages.take(self._hub.clock()):
                     raise TooMany("you are posting too fast", retry_after=self._messages.wait())
                 await self._hub.services.send_direct(self._who(), command)
-                return Done()
+                return _DONE
             case OpenInbox():
                 self._hub.addresses.attach(self._connection, inbox_of(self._who().id))
-                return Done()
+                return _DONE
             case Claim(id=id):
                 connection = self._connection
                 claimed = await self._hub.services.claim(
