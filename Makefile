@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
-PACKAGES := chromium strace gcc libc6-dev
+PACKAGES := chromium strace gcc libc6-dev openssl
 
 .PHONY: run setup test check bench contracts lock clean
 
