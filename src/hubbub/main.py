@@ -145,6 +145,7 @@ class Hubbub:
                 time.monotonic,
             )
             stack.callback(bus.subscribe(hub.on_events, hub.on_notice))
+            stack.callback(bus.subscribe(lambda _: None, peerjs.on_notice))
             if settings.dev:
                 await _add_samples(accounts, chat)
             if settings.guests:

@@ -29,7 +29,18 @@ def test_a_secret_shows_neither_in_the_name_nor_in_what_anybody_could_compute() 
     assert guest.id != named_guest("k3x9q").id
 
 
-@pytest.mark.parametrize("name", ["carol ", "\u3000carol", "\u00a8", "guest-1", "\uff27UEST-1"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "carol ",
+        "\u3000carol",
+        "\u00a8",
+        "guest-1",
+        "\uff27UEST-1",
+        "hubbub:carol",
+        "HUBBUB:x",
+    ],
+)
 def test_a_name_that_looks_like_another_is_no_guests(name: str) -> None:
     assert not may_go_by(name)
 

@@ -177,6 +177,22 @@ async def test_what_is_not_one_whole_message_goes_through_the_parser(
 
 
 @over_tcp
+async def test_a_long_message_is_read_wherever_it_is_cut(place: Place) -> None:
+    words = "x" * 70_000
+    sent = _masked(words)
+    for cut in [*range(1, 16), 20, 125, 126, 127, 131, 132, 133, 134, 135, 140]:
+        note = Hearer()
+        async with place.serve(note) as served:
+            await served.connect()
+            await note.opened.wait()
+            await turns()
+            served.protocol.data_received(sent[:cut])
+            served.protocol.data_received(sent[cut:])
+            await until(lambda note=note: note.all)
+            assert (note.heard, note.all) == ([], [words]), cut
+
+
+@over_tcp
 async def test_a_payload_that_looks_like_a_message_is_a_payload(place: Place) -> None:
     note = Hearer()
     async with place.serve(note) as served:

@@ -363,3 +363,26 @@ async def test_the_newest_of_very_many_meetings_are_listed(world: World) -> None
     await world.meetings.start()
     ids = [meeting.id for meeting in await world.meetings.listed()]
     assert ids == list(range(6, MOST_LISTED + 6))
+
+
+async def test_a_meeting_made_anew_since_the_old_one_ended_meanwhile_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(per_minute=0, most=1)
+    shelf = world.shelf
+    old = await world.make(key="key")
+    find = shelf.find
+
+    async def find_what_ends(ref: ChannelRef) -> Channel | None:
+        found = await find(ref)
+        if found is not None and found.id == old:
+            world.come(old)
+            world.go(old)
+            await world.meetings.close()
+        return found
+
+    monkeypatch.setattr(shelf, "find", find_what_ends)
+    assert await world.make(key="key") != old
+    assert shelf.ended == [old]
+    with pytest.raises(TooMany):
+        await world.make(key="another")

@@ -6,7 +6,7 @@ from hubbub.bus.memory import MemoryBus
 from hubbub.core.claims import PassKind
 from hubbub.core.commands import Claim, GiveUpClaim, KeepClaim, Pass
 from hubbub.core.errors import Forbidden
-from hubbub.core.events import Departure, Envelope, Passed, claim_of
+from hubbub.core.events import Departure, Envelope, NameTaken, Passed, claim_of
 from hubbub.core.ids import UserId, Who
 from hubbub.core.limits import Rates
 from hubbub.services import peerjs, waiting
@@ -302,6 +302,27 @@ async def test_whoever_registers_a_name_gets_it_from_whoever_had_it_before() -> 
     exchange.close("still here")
     exchange.say("b", "carol")
     assert [passed.dst for passed in exchange.heard()] == ["carol"]
+
+
+async def test_ids_that_become_an_accounts_name_are_taken_from_whoever_has_them() -> None:
+    exchange = Exchange()
+    for id in ("Hugo", "b7c1", "B7C1", "other"):
+        await exchange.claim(GUEST, id)
+    exchange.service.on_notice(NameTaken("hugo", "b7c1"))
+    assert exchange.evicted == [claim_of("Hugo"), claim_of("b7c1")]
+    await exchange.claim(BOB, "b")
+    exchange.say("b", "Hugo", kind=PassKind.LEAVE)
+    exchange.say("b", "B7C1")
+    assert [passed.dst for passed in exchange.heard()] == ["B7C1"]
+    for connection in ("Hugo", "b7c1"):
+        exchange.close(connection)
+
+
+async def test_where_everybody_is_believed_a_new_account_takes_no_id() -> None:
+    exchange = Exchange(anything=True)
+    await exchange.claim(GUEST, "hugo")
+    exchange.service.on_notice(NameTaken("hugo"))
+    assert exchange.evicted == []
 
 
 @pytest.mark.parametrize("owner", [ALICE, GUEST])

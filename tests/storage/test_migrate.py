@@ -121,6 +121,42 @@ def test_usernames_that_differ_in_case_alone_become_one_and_no_account_is_lost(
     assert [tuple(row) for row in back] == before
 
 
+def test_whoever_is_called_like_an_external_person_is_called_otherwise_from_then_on(
+    tmp_path: Path,
+) -> None:
+    engine = writing_engine(tmp_path / "db")
+    before = [
+        ("ext-1", "issuer", "u-7"),
+        ("ext-2", "issuer", "carol"),
+        ("u-7", None, None),
+        ("carol", None, None),
+        ("hubbub:carol", None, None),
+        ("dave", None, None),
+    ]
+    with engine.begin() as connection:
+        command.upgrade(config(connection), "0004")
+        for name, issuer, subject in before:
+            connection.execute(
+                text(
+                    "INSERT INTO users (username, folded, issuer, subject, created_at)"
+                    " VALUES (:n, :n, :i, :s, 0)"
+                ),
+                {"n": name, "i": issuer, "s": subject},
+            )
+    migrate(engine)
+    rows = text("SELECT username, issuer, subject FROM users ORDER BY id")
+    with engine.connect() as connection:
+        after = [tuple(row) for row in connection.execute(rows)]
+    assert after[:2] == before[:2]
+    assert after[2] == ("u-7", None, "hubbub:u-7")
+    assert after[3][2] is not None
+    assert after[3][2].startswith("hubbub:carol:")
+    assert after[4:] == before[4:]
+    with engine.begin() as connection:
+        command.downgrade(config(connection), "0004")
+        assert [tuple(row) for row in connection.execute(rows)] == before
+
+
 def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     engine = writing_engine(tmp_path / "db")
     with engine.begin() as connection:

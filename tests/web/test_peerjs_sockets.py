@@ -270,6 +270,17 @@ async def test_an_accounts_name_is_claimed_by_its_owner_alone_where_strangers_co
         await is_open(socket)
 
 
+async def test_an_id_is_taken_from_a_stranger_when_somebody_registers_the_name(
+    forced: Server,
+) -> None:
+    async with peer(forced, "Newcomer", "k3x9q") as socket:
+        await is_open(socket)
+        newcomer = await person(forced, "newcomer")
+        assert await closed(socket) == 1000
+    async with peer(forced, "newcomer", newcomer.token) as socket:
+        await is_open(socket)
+
+
 async def test_in_development_mode_everybody_is_believed(dev: Server) -> None:
     async with peer(dev, "testuser", "t1") as socket:
         await is_open(socket)

@@ -6,7 +6,7 @@ import secrets
 
 from hubbub.auth.usernames import normal_username
 from hubbub.core.ids import UserId, Who
-from hubbub.core.names import GUEST_PREFIX, fold
+from hubbub.core.names import GUEST_PREFIX, OURS_PREFIX, fold
 
 _BITS = 52
 _SALT = secrets.token_bytes(16)
@@ -21,9 +21,10 @@ def named_guest(name: str) -> Who:
 
 def may_go_by(name: str) -> bool:
     """Whether a guest may go by this name: without white space around it, which nobody sees, and
-    not like those who have none. Whose name it is else is not known here."""
+    like neither those who have none nor an account that lost its own. Whose name it is else is not
+    known here."""
     normal = normal_username(name)
-    return normal == normal.strip() and not fold(name).startswith(GUEST_PREFIX)
+    return normal == normal.strip() and not fold(name).startswith((GUEST_PREFIX, OURS_PREFIX))
 
 
 def secret_guest(secret: str) -> Who:

@@ -5,6 +5,9 @@ import unicodedata
 GUEST_PREFIX = "guest-"
 """How the names of people begin who have none."""
 
+OURS_PREFIX = "hubbub:"
+"""How accounts are called whose usernames are an application's own ids of somebody else."""
+
 
 def fold(name: str) -> str:
     """The form in which usernames are compared: case and width do not make two people of one.

@@ -33,9 +33,7 @@ from hubbub.core.events import (
 from hubbub.core.ids import ChannelId
 from hubbub.core.signals import (
     Body,
-    Candidate,
     Custom,
-    Description,
     Verbatim,
     check_custom,
 )
@@ -214,7 +212,7 @@ def _signalled(event: Signalled) -> bytes | None:
     if words is None:
         return None
     type, data = words
-    if said is None or isinstance(event.body, Description | Candidate):
+    if said is None or type in NEGOTIATION:
         return _to_json(_Signalled(type, event.room, event.sender.id, Raw(data)))
     head = _to_json(_Head(type, event.room, event.sender.id))
     return head if said == b"{}" else head[:-1] + b"," + said[1:]

@@ -169,6 +169,8 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
         length, start = data[1] - _MASKED, 6  # unmasked is less than nothing, and does not fit
         if length == 126:
             length, start = data[2] << 8 | data[3], 8
+        elif length == 127:
+            return False  # eight bytes of length follow
         conn = self.conn
         if (
             len(data) != start + length

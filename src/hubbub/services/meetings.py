@@ -106,7 +106,10 @@ class Meetings:
                 break
             await self.settled(channel.id)
         if channel.kind is Kind.MEETING and channel.id not in self._ends:
-            self._follow(channel)
+            # What was found had ended by then, and this is new.
+            maker = _maker(who) or network(address)
+            self._made[maker] += 1
+            self._take_up(channel, maker)
         return channel.id
 
     async def _make(self, who: Who, address: str, key: str | None) -> Channel:
@@ -126,9 +129,12 @@ class Meetings:
             if not made:
                 self._count_down(maker)
         if made:
-            self._makers[meeting.id] = maker
-            self._follow(meeting)
+            self._take_up(meeting, maker)
         return meeting
+
+    def _take_up(self, meeting: Channel, maker: Maker) -> None:
+        self._makers[meeting.id] = maker
+        self._follow(meeting)
 
     def _count_down(self, maker: Maker) -> None:
         self._made[maker] -= 1

@@ -10,9 +10,10 @@ from hubbub.core.answers import Claimed
 from hubbub.core.claims import PassKind
 from hubbub.core.commands import Claim, GiveUpClaim, KeepClaim, Pass
 from hubbub.core.errors import Forbidden
-from hubbub.core.events import Departure, Envelope, Passed, claim_of
+from hubbub.core.events import Departure, Envelope, NameTaken, Notice, Passed, claim_of
 from hubbub.core.ids import ChannelId, Who
 from hubbub.core.limits import Rates, TokenBucket
+from hubbub.core.names import fold
 from hubbub.core.shares import Pool, Shares
 from hubbub.services.waiting import Owner, Waiting
 from hubbub.storage.base import Account
@@ -31,6 +32,7 @@ SENDER_FACTOR = 20
 """How many pairs' rates one id may use."""
 
 _MANY_PAIRS = 64
+_NAMED = "this id is an account's name now"
 _UNANSWERED = (PassKind.LEAVE, PassKind.EXPIRE)
 
 
@@ -92,7 +94,7 @@ class PeerJs:
             raise Forbidden("ID is taken", "id_taken")
         if foreign:
             # They had it before there was an account of that name.
-            self._end(id, "this id is an account's name now")
+            self._end(id, _NAMED)
         elif holder is not None:
             self._free(id, "this id is on another socket now")
         now = self._clock()
@@ -129,6 +131,14 @@ class PeerJs:
                 self._end(id, "the id was given up")
             case _:
                 assert_never(command)
+
+    def on_notice(self, notice: Notice) -> None:
+        """Takes an id from whoever had it before it was a new account's name."""
+        if self._find is None or not isinstance(notice, NameTaken):
+            return
+        name = fold(notice.username)
+        for id in [id for id in self._holders if id == notice.subject or fold(id) == name]:
+            self._end(id, _NAMED)
 
     def tick(self) -> None:
         """Lets expire what has waited too long, closes sockets that have been silent, and frees the

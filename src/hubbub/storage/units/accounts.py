@@ -9,13 +9,10 @@ from sqlalchemy.exc import IntegrityError
 
 from hubbub.core.errors import Conflict, RefreshReused, Unauthenticated
 from hubbub.core.ids import UserId
-from hubbub.core.names import fold
+from hubbub.core.names import OURS_PREFIX, fold
 from hubbub.storage.base import Account, ConnectionRow, Session
 from hubbub.storage.tables import connections, refresh_tokens, sessions, users
 from hubbub.storage.units.transaction import Transaction
-
-OURS = "hubbub"
-"""What stands before the name of an account that is called otherwise than by it."""
 
 
 def add(
@@ -108,7 +105,7 @@ def _give_way(tx: Transaction, subject: str) -> UserId | None:
     row = tx.connection.execute(query).first()
     if row is None:
         return None
-    handle = f"{OURS}:{row.username}"
+    handle = f"{OURS_PREFIX}{row.username}"
     if _is_subject(tx.connection, handle) or by_name(tx.connection, handle) is not None:
         # 64 random bits: this one is free.
         handle = f"{handle}:{secrets.token_hex(8)}"
