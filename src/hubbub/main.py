@@ -146,10 +146,7 @@ class Hubbub:
             )
             stack.callback(bus.subscribe(hub.on_events, hub.on_notice))
             stack.callback(bus.subscribe(lambda _: None, peerjs.on_notice))
-            if settings.dev:
-                await _add_samples(accounts, chat)
-            if settings.guests:
-                await chat.ensure_public(LOBBY, "Lobby", guests=True)
+            await self._furnish(accounts, chat)
             await meetings.start()
             spoken = dialects()
             self._sockets = Sockets(hub, spoken, accounts, self._door(), time.time)
@@ -172,6 +169,13 @@ class Hubbub:
                 self._sockets = None
                 self.api.state.services = None
                 hub.close_all(1012, "the server restarts")
+
+    async def _furnish(self, accounts: AccountService, chat: Chat) -> None:
+        """Makes what is to be there from the beginning in this mode."""
+        if self.settings.dev:
+            await _add_samples(accounts, chat)
+        if self.settings.guests:
+            await chat.ensure_public(LOBBY, "Lobby", guests=True)
 
     def _accounts(self, storage: Storage, bus: MemoryBus, passwords: Passwords) -> AccountService:
         settings = self.settings
