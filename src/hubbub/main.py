@@ -145,7 +145,7 @@ class Hubbub:
                 time.monotonic,
             )
             stack.callback(bus.subscribe(hub.on_events, hub.on_notice))
-            stack.callback(bus.subscribe(lambda _: None, peerjs.on_notice))
+            stack.callback(bus.subscribe(None, peerjs.on_notice))
             await self._furnish(accounts, chat)
             await meetings.start()
             spoken = dialects()

@@ -115,6 +115,23 @@ async def test_one_function_subscribed_twice_is_two_subscribers(
     assert len(calls) == 3
 
 
+async def test_a_subscriber_hears_only_what_it_wants(bus_and_settle: tuple[Bus, Settle]) -> None:
+    bus, settle = bus_and_settle
+    events: list[object] = []
+    notices: list[object] = []
+    leave = [bus.subscribe(events.extend, None), bus.subscribe(None, notices.append)]
+    bus.publish([posted(1)])
+    bus.notify(SessionRevoked("s1"))
+    await settle()
+    assert (events, notices) == ([posted(1)], [SessionRevoked("s1")])
+    for end in leave:
+        end()
+    bus.publish([posted(2)])
+    bus.notify(SessionRevoked("s2"))
+    await settle()
+    assert (len(events), len(notices)) == (1, 1)
+
+
 async def test_a_subscriber_that_raises_harms_neither_the_publisher_nor_the_others(
     bus_and_settle: tuple[Bus, Settle], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -25,6 +25,8 @@ class Bus(Protocol):
     def notify(self, notice: Notice) -> None:
         """Tells every node what the server tells itself."""
 
-    def subscribe(self, on_events: OnEvents, on_notice: OnNotice) -> Callable[[], None]:
-        """Calls `on_events` and `on_notice`, on the event loop, for all that comes from now on.
-        Returns a function that ends it."""
+    def subscribe(
+        self, on_events: OnEvents | None, on_notice: OnNotice | None
+    ) -> Callable[[], None]:
+        """Calls `on_events` and `on_notice`, on the event loop, for all that comes from now on;
+        None is for what is not wanted. Returns a function that ends it."""

@@ -10,9 +10,6 @@ from hubbub.core.events import Envelope, Notice
 
 log = logging.getLogger(__name__)
 
-_EVENTS, _NOTICE = 0, 1
-"""Which of a subscriber's two functions something is for."""
-
 
 class MemoryBus:
     """A `Bus` that calls its subscribers at once, in the order they subscribed.
@@ -22,36 +19,41 @@ class MemoryBus:
     """
 
     def __init__(self) -> None:
-        self._subscribers: tuple[tuple[OnEvents, OnNotice], ...] = ()
-        self._waiting: deque[tuple[int, Any]] = deque()
+        self._subscribers: tuple[tuple[OnEvents | None, OnNotice | None], ...] = ()
+        self._on_events: tuple[OnEvents, ...] = ()
+        self._on_notice: tuple[OnNotice, ...] = ()
+        self._waiting: deque[tuple[bool, Any]] = deque()
         self._telling = False
 
     def publish(self, envelopes: Sequence[Envelope]) -> None:
-        self._tell(_EVENTS, envelopes)
+        self._tell(False, envelopes)
 
     def notify(self, notice: Notice) -> None:
-        self._tell(_NOTICE, notice)
+        self._tell(True, notice)
 
-    def subscribe(self, on_events: OnEvents, on_notice: OnNotice) -> Callable[[], None]:
+    def subscribe(
+        self, on_events: OnEvents | None, on_notice: OnNotice | None
+    ) -> Callable[[], None]:
         entry = (on_events, on_notice)
-        self._subscribers = (*self._subscribers, entry)
+        self._take(*self._subscribers, entry)
+        return lambda: self._take(*(s for s in self._subscribers if s is not entry))
 
-        def unsubscribe() -> None:
-            self._subscribers = tuple(s for s in self._subscribers if s is not entry)
+    def _take(self, *subscribers: tuple[OnEvents | None, OnNotice | None]) -> None:
+        self._subscribers = subscribers
+        self._on_events = tuple(hear for hear, _ in subscribers if hear is not None)
+        self._on_notice = tuple(hear for _, hear in subscribers if hear is not None)
 
-        return unsubscribe
-
-    def _tell(self, kind: int, what: Any) -> None:
-        self._waiting.append((kind, what))
+    def _tell(self, notice: bool, what: Any) -> None:
+        self._waiting.append((notice, what))
         if self._telling:
             return
         self._telling = True
         try:
             while self._waiting:
-                kind, what = self._waiting.popleft()
-                for subscriber in self._subscribers:
+                notice, what = self._waiting.popleft()
+                for hear in self._on_notice if notice else self._on_events:
                     try:
-                        subscriber[kind](what)
+                        hear(what)
                     except Exception:
                         log.exception("! a subscriber failed")
         finally:

@@ -96,7 +96,7 @@ class AccountService:
         self._credentials = asyncio.Lock()
         self._whole = Whole()
         self._names_taken = 0
-        self._unsubscribe = bus.subscribe(lambda _: None, self._on_notice)
+        self._unsubscribe = bus.subscribe(None, self._on_notice)
 
     async def close(self) -> None:
         """Finishes what must not be left half done, and stops listening to the bus."""
