@@ -165,7 +165,8 @@ class Reader(Generic[T]):
 
     def read(self, text: str) -> T | Refused:
         """Never raises. What is refused carries the object's `id` where it has a usable one."""
-        if text.count("{") + text.count("[") > MAX_DEPTH and _deeper(text, MAX_DEPTH):
+        # To look for a bracket is much cheaper than to count them, and most frames hold none.
+        if ("[" in text or text.count("{") > MAX_DEPTH) and _deeper(text, MAX_DEPTH):
             return self._read_carefully(text, deep=True)
         try:
             return self._decode(text)
@@ -263,6 +264,8 @@ def _number(value: object) -> int | None:
 
 def _deeper(text: str, most: int) -> bool:
     """Whether arrays and objects are nested deeper than `most`; of what is no JSON, perhaps."""
+    if text.count("[") + text.count("{") <= most:
+        return False
     code = _STRING.sub("", text).encode(errors="replace")
     brackets = code.translate(_SQUARE, _NO_BRACKETS)
     if b"[" * (most + 1) in brackets:
