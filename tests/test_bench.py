@@ -140,6 +140,7 @@ async def test_an_error_ends_the_sending_and_is_refused(programs: Programs, tmp_
     assert counted.acks < counted.messages
 
 
+@pytest.mark.system
 def test_the_fixture_lets_everybody_into_their_room(programs: Programs, tmp_path: Path) -> None:
     made = prepare(tmp_path / "data", rooms=2, members_per_room=3)
     rooms = zip(made.channels, made.tokens, strict=True)

@@ -188,6 +188,7 @@ async def test_codes_and_verifications_last_ten_minutes(desk: Desk) -> None:
     assert await refused(late, Unauthenticated) == "not_verified"
 
 
+@pytest.mark.system
 async def test_of_ten_thousand_guesses_five_are_evaluated(desk: Desk) -> None:
     code = await desk.code()
     wrong = "000000" if code != "000000" else "111111"
