@@ -146,11 +146,9 @@ def _command(frame: _Frame) -> Command | None:
     Raises:
         Invalid: what is to be passed on is outside the limits.
     """
-    if frame.type == "HEARTBEAT":
-        return KeepClaim()
     kind = _KINDS.get(frame.type) if isinstance(frame.type, str) else None
     if kind is None:
-        return None
+        return KeepClaim() if frame.type == "HEARTBEAT" else None
     if kind is PassKind.LEAVE and not frame.dst:
         return GiveUpClaim()
     if not isinstance(frame.dst, str) or not 0 < len(frame.dst) <= MAX_ID:

@@ -259,6 +259,9 @@ class Session:
                 case Signal():
                     self._signal(command)
                     self._finish(request, _DONE)
+                case Pass() | KeepClaim() | GiveUpClaim():
+                    self._hub.services.pass_on(self._connection.link.connection, command)
+                    self._finish(request, _DONE)
                 case MoveCursor():
                     self._hub.services.move(self._who(), command, partial(self._finish, request))
                 case SetTyping():
@@ -270,9 +273,6 @@ class Session:
                     self._finish(request, answer)
                 case LeaveCall(channel=ref):
                     self._hub.leave_call(self._connection, self._hub.find(self._connection, ref))
-                    self._finish(request, _DONE)
-                case Pass() | KeepClaim() | GiveUpClaim():
-                    self._hub.services.pass_on(self._connection.link.connection, command)
                     self._finish(request, _DONE)
                 case Ping():
                     self._finish(request, _DONE)
