@@ -11,6 +11,7 @@ from collections import Counter, OrderedDict
 from hubbub.auth.tokens import Identity
 from hubbub.core.errors import TooMany, Unauthenticated
 from hubbub.core.ids import UserId
+from hubbub.core.shares import count_down
 
 LIFETIME = 30
 MOST = 10_000
@@ -63,10 +64,7 @@ class Tickets:
     def _take(self, digest: bytes) -> tuple[Identity, float] | None:
         entry = self._open.pop(digest, None)
         if entry is not None:
-            user = entry[0].who.id
-            self._held[user] -= 1
-            if not self._held[user]:
-                del self._held[user]
+            count_down(self._held, entry[0].who.id)
         return entry
 
 

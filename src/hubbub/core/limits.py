@@ -5,6 +5,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from math import ceil
 
+from hubbub.core.shares import count_down
+
 
 @dataclass(frozen=True, slots=True)
 class Rates:
@@ -117,9 +119,7 @@ class FailureWindow:
 
     def refund(self, key: str) -> None:
         """A reserved attempt did not fail."""
-        self._pending[key] -= 1
-        if self._pending[key] <= 0:
-            del self._pending[key]
+        count_down(self._pending, key)
 
     def _forget(self, now: float) -> None:
         for key in [k for k, f in self._failed.items() if not f or f[-1] <= now - self.window]:

@@ -2,6 +2,9 @@
 
 from collections import Counter
 from collections.abc import Hashable, Mapping
+from typing import TypeVar
+
+K = TypeVar("K", bound=Hashable)
 
 Shares = Mapping[Hashable, int]
 """In whose names something is taken, and how much may be out in each of them."""
@@ -25,6 +28,11 @@ class Pool:
     def give(self, shares: Shares, size: int = 1) -> None:
         """Counts something that was taken as no longer out."""
         for name in shares:
-            self._out[name] -= size
-            if not self._out[name]:
-                del self._out[name]
+            count_down(self._out, name, size)
+
+
+def count_down(counts: Counter[K], name: K, size: int = 1) -> None:
+    """Counts less of something; what none is left of is not kept."""
+    counts[name] -= size
+    if counts[name] <= 0:
+        del counts[name]

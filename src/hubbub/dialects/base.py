@@ -1,4 +1,5 @@
 """What a protocol has to be able to say, and what all of them read JSON with."""
+# ruff: noqa: ARG002  The signatures of `Quiet` are those of every dialect.
 
 import json
 import re
@@ -136,6 +137,29 @@ class Dialect(Protocol):
     def ping(self, moved: dict[ChannelId, int]) -> bytes | None:
         """The server's ping, with the top `seq` of channels that moved; None where the protocol
         has none."""
+
+
+class Quiet(Dialect):
+    """What the documents' protocols have in common: one object a message, no ping, and nothing said
+    but events, errors and what each adds. Whoever is no longer in the channel is closed."""
+
+    lines = False
+    pings = False
+
+    def greet(self, link: Link) -> Sequence[bytes]:
+        return ()
+
+    def turn_away(self, error: DomainError) -> Sequence[bytes]:
+        return ()
+
+    def answer(self, request: Request, answer: Answer, link: Link) -> Sequence[bytes]:
+        return ()
+
+    def oust(self, link: Link, channel: ChannelId, name: str, error: DomainError) -> bytes | None:
+        return None
+
+    def ping(self, moved: dict[ChannelId, int]) -> None:
+        return None
 
 
 def usable_client_id(value: object) -> str | None:

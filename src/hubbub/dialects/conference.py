@@ -30,14 +30,13 @@ from hubbub.core.events import (
     UserCame,
     UserWent,
 )
-from hubbub.core.ids import ChannelId
 from hubbub.core.signals import (
     Body,
     Custom,
     Verbatim,
     check_custom,
 )
-from hubbub.dialects.base import Dialect, Link, Named, Reader, Refused, Request
+from hubbub.dialects.base import Link, Named, Quiet, Reader, Refused, Request
 from hubbub.dialects.signals import (
     ENDINGS,
     NEGOTIATION,
@@ -97,15 +96,13 @@ _to_json = msgspec.json.Encoder().encode
 _read = Reader(_Frame).read
 
 
-class Conference(Dialect):
+class Conference(Quiet):
     """One instance serves every socket of `/ws/{room_id}`.
 
     The path names the room by its key: `link.channel` is never None here.
     """
 
     name = NAME
-    lines = False
-    pings = False
     client_frames = (_Frame,)
     server_frames = (_Connected, _UserJoined, _UserLeft, _Signalled, _Head, _Error)
 
@@ -147,9 +144,6 @@ class Conference(Dialect):
             case _:
                 assert_never(event)
 
-    def greet(self, link: Link) -> Sequence[bytes]:
-        return ()
-
     def opening(self, link: Link) -> Command | None:
         if link.channel is None:
             return None
@@ -165,12 +159,6 @@ class Conference(Dialect):
 
     def refuse(self, error: DomainError, id: int | None) -> bytes:
         return _to_json(_Error(error.message))
-
-    def oust(self, link: Link, channel: ChannelId, name: str, error: DomainError) -> bytes | None:
-        return None
-
-    def ping(self, moved: dict[ChannelId, int]) -> None:
-        return None
 
 
 def _read_body(frame: _Frame, text: str) -> tuple[Body, bytes]:

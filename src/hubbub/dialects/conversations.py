@@ -29,13 +29,13 @@ from hubbub.core.events import (
     UserCame,
     UserWent,
 )
-from hubbub.core.ids import ChannelId, parse_ref
+from hubbub.core.ids import parse_ref
 from hubbub.core.messages import check_content
 from hubbub.core.times import plain
 from hubbub.dialects.base import (
-    Dialect,
     Link,
     Named,
+    Quiet,
     Reader,
     Refused,
     Request,
@@ -86,7 +86,7 @@ _to_json = msgspec.json.Encoder().encode
 _read = Reader(_Content).read
 
 
-class Conversations(Dialect):
+class Conversations(Quiet):
     """One instance serves every socket of `/conversations/{id}/ws`.
 
     The path names the conversation and the token the person: `link.channel` and `link.who` are
@@ -94,8 +94,6 @@ class Conversations(Dialect):
     """
 
     name = "conversations"
-    lines = False
-    pings = False
     client_frames = (_Content,)
     server_frames = (_Connection, _Message, _UserJoined, _UserLeft, _Error)
 
@@ -144,14 +142,8 @@ class Conversations(Dialect):
             case _:
                 assert_never(event)
 
-    def greet(self, link: Link) -> Sequence[bytes]:
-        return ()
-
     def opening(self, link: Link) -> Command | None:
         return None if link.channel is None else Enter(link.channel, members_only=True)
-
-    def turn_away(self, error: DomainError) -> Sequence[bytes]:
-        return ()
 
     def answer(self, request: Request, answer: Answer, link: Link) -> Sequence[bytes]:
         if isinstance(answer, Entered) and link.who is not None:
@@ -160,12 +152,6 @@ class Conversations(Dialect):
 
     def refuse(self, error: DomainError, id: int | None) -> bytes:
         return _to_json(_Error(error.message))
-
-    def oust(self, link: Link, channel: ChannelId, name: str, error: DomainError) -> bytes | None:
-        return None
-
-    def ping(self, moved: dict[ChannelId, int]) -> None:
-        return None
 
 
 def _check_named(frame: _Content, link: Link) -> None:

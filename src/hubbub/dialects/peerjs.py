@@ -15,10 +15,9 @@ from hubbub.core.claims import MAX_ID, PassKind, check_claim
 from hubbub.core.commands import Claim, Command, GiveUpClaim, KeepClaim, Pass
 from hubbub.core.errors import DomainError, Forbidden, Invalid, Unauthenticated
 from hubbub.core.events import Envelope, Passed
-from hubbub.core.ids import ChannelId
 from hubbub.core.messages import check_text
 from hubbub.core.signals import check_candidate, check_sdp
-from hubbub.dialects.base import Dialect, Link, Reader, Refused, Request
+from hubbub.dialects.base import Link, Quiet, Reader, Refused, Request
 
 KEY = "peerjs"
 INCOMPLETE = "No id, token, or key supplied to websocket server"
@@ -77,15 +76,13 @@ _read_payload = msgspec.json.Decoder(_Payload).decode
 OPEN = _to_json(_Open())
 
 
-class PeerJs(Dialect):
+class PeerJs(Quiet):
     """One instance serves every socket of `/peerjs/peerjs`.
 
     `link.asked` is the query's `id` and `key`; `link.who` is None for whoever brings no token.
     """
 
     name = "peerjs"
-    lines = False
-    pings = False
     client_frames = (_Frame,)
     server_frames = (_Open, _Passed, _Refusal)
 
@@ -104,9 +101,6 @@ class PeerJs(Dialect):
     def encode(self, envelope: Envelope) -> bytes | None:
         event = envelope.event
         return _told(event) if isinstance(event, Passed) else None
-
-    def greet(self, link: Link) -> Sequence[bytes]:
-        return ()
 
     def opening(self, link: Link) -> Command | None:
         asked = link.asked
@@ -127,12 +121,6 @@ class PeerJs(Dialect):
 
     def refuse(self, error: DomainError, id: int | None) -> bytes:
         return _to_json(_Refusal("ERROR", _Reason(error.message)))
-
-    def oust(self, link: Link, channel: ChannelId, name: str, error: DomainError) -> bytes | None:
-        return None
-
-    def ping(self, moved: dict[ChannelId, int]) -> None:
-        return None
 
 
 def _told(passed: Passed) -> bytes:

@@ -10,7 +10,6 @@ from typing import assert_never
 import msgspec
 from msgspec import UNSET, Raw
 
-from hubbub.core.answers import Answer
 from hubbub.core.commands import Command, Enter, OpenInbox, PeerKind, SendDirect, Signal
 from hubbub.core.errors import DomainError, Invalid
 from hubbub.core.events import (
@@ -30,11 +29,11 @@ from hubbub.core.events import (
     UserCame,
     UserWent,
 )
-from hubbub.core.ids import ChannelId, Person
+from hubbub.core.ids import Person
 from hubbub.core.messages import check_content
 from hubbub.core.signals import Body, Verbatim, check_custom
 from hubbub.core.times import rfc3339
-from hubbub.dialects.base import Dialect, Link, Named, Reader, Refused, Request
+from hubbub.dialects.base import Link, Named, Quiet, Reader, Refused, Request
 from hubbub.dialects.signals import (
     ENDINGS,
     NEGOTIATION,
@@ -99,29 +98,11 @@ _read_direct = Reader(_Direct).read
 _read_signal = Reader(_Signal).read
 
 
-class _Relay(Dialect):
-    """What both protocols have in common: nothing is said but events and errors."""
-
-    lines = False
-    pings = False
-
-    def greet(self, link: Link) -> Sequence[bytes]:
-        return ()
-
-    def turn_away(self, error: DomainError) -> Sequence[bytes]:
-        return ()
-
-    def answer(self, request: Request, answer: Answer, link: Link) -> Sequence[bytes]:
-        return ()
+class _Relay(Quiet):
+    """What both protocols have in common."""
 
     def refuse(self, error: DomainError, id: int | None) -> bytes:
         return _to_json(_Error(error.message))
-
-    def oust(self, link: Link, channel: ChannelId, name: str, error: DomainError) -> bytes | None:
-        return None
-
-    def ping(self, moved: dict[ChannelId, int]) -> None:
-        return None
 
 
 class RelayChat(_Relay):

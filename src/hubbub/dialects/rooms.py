@@ -34,9 +34,9 @@ from hubbub.core.ids import ChannelId, ChannelRef, parse_ref
 from hubbub.core.messages import check_content
 from hubbub.core.times import rfc3339
 from hubbub.dialects.base import (
-    Dialect,
     Link,
     Named,
+    Quiet,
     Reader,
     Refused,
     Request,
@@ -165,12 +165,10 @@ _FRAMES = (_SendMessage, _JoinRoom, _LeaveRoom, _Typing, _Ping)
 _read = Reader[_Frame](*_FRAMES).read
 
 
-class Rooms(Dialect):
+class Rooms(Quiet):
     """One instance serves every socket of `/ws`, `/ws/auth` and `/ws/room/{room_id}`."""
 
     name = "rooms"
-    lines = False
-    pings = False
     client_frames = _FRAMES
     server_frames = (
         _Established,
@@ -238,9 +236,6 @@ class Rooms(Dialect):
             return Enter(link.fallback)
         return None
 
-    def turn_away(self, error: DomainError) -> Sequence[bytes]:
-        return ()
-
     def answer(self, request: Request, answer: Answer, link: Link) -> Sequence[bytes]:
         match request.command, answer:
             case Enter(history=0), Entered():
@@ -268,9 +263,6 @@ class Rooms(Dialect):
 
     def oust(self, link: Link, channel: ChannelId, name: str, error: DomainError) -> bytes | None:
         return _to_json(_RoomLeft(channel, name)) if link.channel is None else None
-
-    def ping(self, moved: dict[ChannelId, int]) -> None:
-        return None
 
 
 def _told(frame: type[_Message], posted: MessagePosted) -> _Message:

@@ -30,7 +30,7 @@ from hubbub.core.events import (
     UserCame,
     UserWent,
 )
-from hubbub.core.ids import ChannelId, ChannelRef, parse_ref, path_name
+from hubbub.core.ids import ChannelRef, parse_ref, path_name
 from hubbub.core.signals import (
     Body,
     Candidate,
@@ -41,7 +41,7 @@ from hubbub.core.signals import (
     HangUp,
     Verbatim,
 )
-from hubbub.dialects.base import Dialect, Link, Named, Reader, Refused, Request, check_ref
+from hubbub.dialects.base import Link, Named, Quiet, Reader, Refused, Request, check_ref
 from hubbub.dialects.signals import (
     candidate_init,
     quoted,
@@ -134,15 +134,13 @@ _FRAMES = (_Offer, _Answer, _Candidate, _Heartbeat)
 _read = Reader[_Frame](*_FRAMES).read
 
 
-class Signaling(Dialect):
+class Signaling(Quiet):
     """One instance serves every socket of `/ws/signaling/{room_id}`.
 
     The path names the room: `link.channel` is never None here.
     """
 
     name = NAME
-    lines = False
-    pings = False
     client_frames = _FRAMES
     server_frames = (_Described, _Trickled, _UserJoined, _UserLeft, _HeartbeatResponse, _Error)
 
@@ -181,28 +179,16 @@ class Signaling(Dialect):
             case _:
                 assert_never(event)
 
-    def greet(self, link: Link) -> Sequence[bytes]:
-        return ()
-
     def opening(self, link: Link) -> Command | None:
         if link.channel is None:
             return None
         return Enter(link.channel, members_only=True, presence=False, call=PeerKind.USER)
-
-    def turn_away(self, error: DomainError) -> Sequence[bytes]:
-        return ()
 
     def answer(self, request: Request, answer: Answer, link: Link) -> Sequence[bytes]:
         return (_to_json(_HeartbeatResponse()),) if isinstance(request.command, Ping) else ()
 
     def refuse(self, error: DomainError, id: int | None) -> bytes:
         return _to_json(_Error(error.message))
-
-    def oust(self, link: Link, channel: ChannelId, name: str, error: DomainError) -> bytes | None:
-        return None
-
-    def ping(self, moved: dict[ChannelId, int]) -> None:
-        return None
 
 
 def _signalled(event: Signalled) -> bytes | None:

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from hubbub.core.answers import Entered, Exited, InCall
 from hubbub.core.channels import Channel
@@ -29,6 +28,7 @@ from hubbub.core.events import (
 )
 from hubbub.core.ids import ChannelId, ChannelRef, Who
 from hubbub.core.policy import may_post, unwelcome
+from hubbub.core.shares import count_down
 from hubbub.core.signals import Peer
 from hubbub.hub.addresses import Addresses
 from hubbub.hub.base import Services
@@ -129,7 +129,7 @@ class Hub:
         for channel in list(connection.subscriptions):
             self.leave(connection, channel, why)
         self.addresses.detach_all(connection)
-        _count_down(self._per_address, connection.address)
+        count_down(self._per_address, connection.address)
         who = connection.link.who
         if who is not None:
             self._owners.discard(connection, who)
@@ -467,9 +467,3 @@ class Hub:
             self._fetch(feed, *gap)
         else:
             self._behind.add(feed)
-
-
-def _count_down(counts: Counter[Any], key: object) -> None:
-    counts[key] -= 1
-    if counts[key] <= 0:
-        del counts[key]

@@ -16,6 +16,7 @@ from hubbub.core.channels import Channel, Kind, Phase
 from hubbub.core.errors import DomainError, TooMany
 from hubbub.core.ids import ChannelId, UserId, Who
 from hubbub.core.limits import Buckets, Rates
+from hubbub.core.shares import count_down
 from hubbub.storage.base import Meetings as MeetingStorage
 
 log = logging.getLogger(__name__)
@@ -127,7 +128,7 @@ class Meetings:
             made = meeting.kind is Kind.MEETING and meeting.id not in self._ends
         finally:
             if not made:
-                self._count_down(maker)
+                count_down(self._made, maker)
         if made:
             self._take_up(meeting, maker)
         return meeting
@@ -135,11 +136,6 @@ class Meetings:
     def _take_up(self, meeting: Channel, maker: Maker) -> None:
         self._makers[meeting.id] = maker
         self._follow(meeting)
-
-    def _count_down(self, maker: Maker) -> None:
-        self._made[maker] -= 1
-        if not self._made[maker]:
-            del self._made[maker]
 
     async def listed(self) -> Sequence[Channel]:
         """The meetings that have not ended, oldest first; of very many the newest."""
@@ -223,7 +219,7 @@ class Meetings:
             self._awaited.discard(channel)
             maker = self._makers.pop(channel, None)
             if maker is not None:
-                self._count_down(maker)
+                count_down(self._made, maker)
         finally:
             del self._ending[channel]
 
