@@ -30,6 +30,7 @@ ALLOWED = {
         "enum",
         "functools",
         "math",
+        "re",
         "typing",
         "unicodedata",
     },

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hubbub.core.commands import Command, Signal
 from hubbub.core.events import Envelope, MessagePosted, Signalled
-from hubbub.core.ids import KEY_CHARACTERS, MAX_INTEGER, ChannelId, MessageId, Person, UserId, Who
+from hubbub.core.ids import MAX_INTEGER, ChannelId, MessageId, Person, UserId, Who, is_key
 from hubbub.core.signals import Peer
 from hubbub.dialects.base import MAX_DEPTH, Dialect, Link, Refused, Request
 from hubbub.dialects.conference import Conference
@@ -156,7 +156,7 @@ def assert_storable(value: Any, name: str = "") -> None:
     elif isinstance(value, str):
         value.encode()
         assert "\x00" not in value
-        assert name != "channel" or KEY_CHARACTERS.issuperset(value)
+        assert name != "channel" or is_key(value)
     elif isinstance(value, bytes):
         json.loads(value)
         assert b"\n" not in value

@@ -13,7 +13,6 @@ from hubbub.core.signals import (
     Candidate,
     Description,
     DescriptionType,
-    Verbatim,
 )
 from hubbub.dialects.base import Link, Refused, Request
 from hubbub.dialects.signaling import Signaling
@@ -51,14 +50,14 @@ def test_a_description_is_for_whom_it_names(kind: DescriptionType) -> None:
         Description(kind, sdp),
         "target_username",
         by_name=True,
-        verbatim=Verbatim("signaling", b'"RTCSessionDescription SDP content"'),
+        verbatim=("signaling", b'"RTCSessionDescription SDP content"'),
     )
 
 
 def test_a_description_may_be_an_object() -> None:
     said = signal({"type": "offer", "target": "bob", "sdp": {"type": "offer", "sdp": "v=0"}})
     assert said.body == Description(DescriptionType.OFFER, "v=0")
-    assert said.verbatim == Verbatim("signaling", b'{"type":"offer","sdp":"v=0"}')
+    assert said.verbatim == ("signaling", b'{"type":"offer","sdp":"v=0"}')
 
 
 @pytest.mark.parametrize(
@@ -76,7 +75,7 @@ def test_a_candidate_comes_in_many_shapes(candidate: object, body: Candidate) ->
     said = signal({"type": "candidate", "sender": "x", "target": "bob", "candidate": candidate})
     assert (said.to, said.by_name, said.body) == ("bob", True, body)
     assert said.verbatim is not None
-    assert json.loads(said.verbatim.json) == candidate
+    assert json.loads(said.verbatim[1]) == candidate
 
 
 def test_without_a_target_everybody_else_is_meant() -> None:

@@ -330,7 +330,7 @@ class World:
         peer = socket.peers[channel] = Peer(own or me.handle, own or me.name, me, own)
         socket.addresses |= {call_of(channel), place_of(channel, peer)}
         self._tell_peers(here.call.join(peer, connection))
-        return InCall(peer, here.call.everybody(but=peer.key))
+        return InCall(peer, [seat.peer for seat in here.call.everybody(peer.key)])
 
     def _leave_call(self, socket: Socket, here: Place) -> None:
         channel = here.channel.id
@@ -349,15 +349,15 @@ class World:
         sender = socket.peers.get(channel)
         if sender is None:
             raise Forbidden("join the call first", "not_in_call")
-        targets = call.everybody(but=sender.key)
+        seats = call.everybody(sender.key)
         if command.to is not None:
-            target = call.find(command.to, by_name=command.by_name)
-            if target is None:
+            seat = call.find(command.to, command.by_name)
+            if seat is None:
                 raise NotFound("that peer is not connected", "peer_not_connected")
-            targets = (target,)
-        for target in targets:
-            said = Signalled(channel, call.room, sender, target, command.body, command.verbatim)
-            self._tell(said, place_of(channel, target))
+            seats = (seat,)
+        for seat in seats:
+            said = Signalled(channel, call.room, sender, seat.peer, command.body, command.verbatim)
+            self._tell(said, seat.address)
 
     def _send_direct(self, me: Person, name: str, content: str) -> None:
         if name not in PEOPLE:

@@ -44,17 +44,19 @@ class MemoryBus:
         self._on_notice = tuple(hear for _, hear in subscribers if hear is not None)
 
     def _tell(self, notice: bool, what: Any) -> None:
-        self._waiting.append((notice, what))
         if self._telling:
+            self._waiting.append((notice, what))
             return
         self._telling = True
         try:
-            while self._waiting:
-                notice, what = self._waiting.popleft()
+            while True:
                 for hear in self._on_notice if notice else self._on_events:
                     try:
                         hear(what)
                     except Exception:
                         log.exception("! a subscriber failed")
+                if not self._waiting:
+                    break
+                notice, what = self._waiting.popleft()
         finally:
             self._telling = False

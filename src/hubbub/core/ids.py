@@ -1,5 +1,6 @@
 """Names for the things everything else speaks of."""
 
+import re
 from dataclasses import dataclass
 from typing import NewType
 
@@ -16,7 +17,7 @@ MAX_INTEGER = 2**53 - 1
 """The largest integer every JSON reader keeps exactly (RFC 8259, 6)."""
 
 MAX_KEY = 128
-KEY_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-")
+_KEY = re.compile(rf"[A-Za-z0-9._~-]{{1,{MAX_KEY}}}")
 RESERVED_KEYS = frozenset({"auth", "echo", "v1", "chat", "video", "room", "signaling"})
 """Path segments that are routes of their own under `/ws/` and so can be no channel's key."""
 
@@ -88,6 +89,11 @@ def path_name(id: ChannelId, key: str) -> str:
     return str(id) if isinstance(parse_ref(key), int) else key
 
 
+def is_key(text: str) -> bool:
+    """Whether it looks like a channel's key: 1 to 128 of `[A-Za-z0-9._~-]`."""
+    return _KEY.fullmatch(text) is not None
+
+
 def valid_key(key: str) -> bool:
-    """Whether a channel may be called this: 1 to 128 of `[A-Za-z0-9._~-]`, and no route."""
-    return 0 < len(key) <= MAX_KEY and KEY_CHARACTERS.issuperset(key) and key not in RESERVED_KEYS
+    """Whether a channel may be called this: it looks like a key, and is no route."""
+    return is_key(key) and key not in RESERVED_KEYS

@@ -3,6 +3,7 @@
 The server passes signals on and keeps none. An SDP is an opaque string to it, never parsed.
 """
 
+from dataclasses import field
 from enum import StrEnum
 
 from hubbub.core.errors import Invalid
@@ -31,12 +32,13 @@ class Peer:
     name: str
     user: Person
     connection: str | None = None
+    key: str = field(init=False, repr=False, compare=False)
+    """What tells peers apart: two people may have equal ids, since an issuer's subject may be what
+    somebody else is called."""
 
-    @property
-    def key(self) -> str:
-        """What tells peers apart: two people may have equal ids, since an issuer's subject may be
-        what somebody else is called."""
-        return str(self.user.id) if self.connection is None else self.connection
+    def __post_init__(self) -> None:
+        key = str(self.user.id) if self.connection is None else self.connection
+        object.__setattr__(self, "key", key)
 
 
 class DescriptionType(StrEnum):
@@ -84,13 +86,8 @@ class Custom:
 Body = Description | Candidate | HangUp | Decline | Custom
 
 
-@record
-class Verbatim:
-    """What the protocol `dialect` read, in its own shape: JSON, for receivers that speak the same
-    protocol."""
-
-    dialect: str
-    json: bytes
+Verbatim = tuple[str, bytes]
+"""A protocol, and what it read, in its own shape: JSON, for receivers that speak the same one."""
 
 
 def check_sdp(sdp: object) -> str:

@@ -33,7 +33,6 @@ from hubbub.core.events import (
 from hubbub.core.signals import (
     Body,
     Custom,
-    Verbatim,
     check_custom,
 )
 from hubbub.dialects.base import Link, Named, Quiet, Reader, Refused, Request
@@ -114,15 +113,15 @@ class Conference(Quiet):
             room = room_of(frame.room_id, link)
             to = read_name(frame.target_id, "target_id")
             body, said = _read_body(frame, text)
-            return (Request(Signal(room, body, to, verbatim=Verbatim(NAME, said))),)
+            return (Request(Signal(room, body, to, False, (NAME, said))),)
         except Invalid as error:
             return (Refused(error),)
 
     def encode(self, envelope: Envelope) -> bytes | None:
         event = envelope.event
+        if isinstance(event, Signalled):
+            return _signalled(event)
         match event:
-            case Signalled():
-                return _signalled(event)
             case PeerJoined(room=room, peer=peer):
                 return _to_json(_UserJoined(peer.id, room))
             case PeerLeft(room=room, peer=peer):

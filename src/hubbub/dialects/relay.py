@@ -31,7 +31,7 @@ from hubbub.core.events import (
 )
 from hubbub.core.ids import Person
 from hubbub.core.messages import check_content
-from hubbub.core.signals import Body, Verbatim, check_custom
+from hubbub.core.signals import Body, check_custom
 from hubbub.core.times import rfc3339
 from hubbub.dialects.base import Link, Named, Quiet, Reader, Refused, Request
 from hubbub.dialects.signals import (
@@ -171,19 +171,20 @@ class RelayVideo(_Relay):
             room = room_of(frame.room_id, link)
             to = read_name(frame.to_user_id, "to_user_id")
             body, data = _read_body(frame)
-            return (Request(Signal(room, body, to, verbatim=Verbatim(VIDEO, data))),)
+            return (Request(Signal(room, body, to, False, (VIDEO, data))),)
         except Invalid as error:
             return (Refused(error),)
 
     def encode(self, envelope: Envelope) -> bytes | None:
         event = envelope.event
+        if isinstance(event, Signalled):
+            words = worded(event.body, quoted(event, VIDEO))
+            if words is None:
+                return None
+            type, data = words
+            told = _Signalled(type, event.room, event.sender.id, event.target.id, Raw(data))
+            return _to_json(told)
         match event:
-            case Signalled(room=room, sender=sender, target=target, body=body):
-                words = worded(body, quoted(event, VIDEO))
-                if words is None:
-                    return None
-                type, data = words
-                return _to_json(_Signalled(type, room, sender.id, target.id, Raw(data)))
             case PeerJoined(room=room, peer=peer):
                 return _to_json(_UserJoined(room, peer.id))
             case PeerLeft(room=room, peer=peer):

@@ -39,7 +39,6 @@ from hubbub.core.signals import (
     Description,
     DescriptionType,
     HangUp,
-    Verbatim,
 )
 from hubbub.dialects.base import Link, Named, Quiet, Reader, Refused, Request, check_ref
 from hubbub.dialects.signals import (
@@ -69,7 +68,7 @@ class _ToPeer(msgspec.Struct, kw_only=True):
 
     def signal(self, link: Link, body: Body, said: object) -> Command:
         room, to = _room(self.room_id, link), read_name(self.target, "target")
-        return Signal(room, body, to, by_name=True, verbatim=Verbatim(NAME, to_json(said)))
+        return Signal(room, body, to, by_name=True, verbatim=(NAME, to_json(said)))
 
 
 class _Offer(_ToPeer, tag="offer", kw_only=True):
@@ -155,9 +154,9 @@ class Signaling(Quiet):
 
     def encode(self, envelope: Envelope) -> bytes | None:
         event = envelope.event
+        if isinstance(event, Signalled):
+            return _signalled(event)
         match event:
-            case Signalled():
-                return _signalled(event)
             case PeerJoined(channel, room, peer):
                 return _to_json(_UserJoined(peer.name, path_name(channel, room)))
             case PeerLeft(channel, room, peer):

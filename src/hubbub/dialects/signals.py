@@ -143,18 +143,18 @@ def check_theirs(type: str) -> None:
 def quoted(event: Signalled, dialect: str) -> bytes | None:
     """The sender's own JSON, if the sender speaks the same protocol."""
     said = event.verbatim
-    return said.json if said is not None and said.dialect == dialect else None
+    return said[1] if said is not None and said[0] == dialect else None
 
 
 def worded(body: Body, said: bytes | None = None) -> tuple[str, bytes] | None:
     """The `type` and `data` of a signal where types have hyphens; what was `said` in the same
     protocol is its `data`. None when an application's own signal is called like a type that means
     something else there."""
+    if isinstance(body, Candidate):
+        return CANDIDATE, said or candidate_init(body)
     match body:
         case Description(type, sdp):
             return type.value, said or _encode(_SessionDescription(sdp, type.value))
-        case Candidate():
-            return CANDIDATE, said or candidate_init(body)
         case HangUp():
             return "hang-up", said or b"null"
         case Decline():

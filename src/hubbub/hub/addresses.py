@@ -1,6 +1,7 @@
 """Sockets by address: how what is for one person, one peer, or one call's peers finds them."""
 
 from hubbub.core.events import Envelope
+from hubbub.dialects.base import Dialect
 from hubbub.hub.connection import Connection
 from hubbub.hub.frames import frame
 
@@ -43,23 +44,24 @@ class Addresses:
         """Whether anybody is there."""
         return address in self._at
 
-    def tell(self, address: str, envelope: Envelope, *, alone: bool = False) -> None:
+    def tell(self, address: str, envelope: Envelope, alone: bool = False) -> None:
         """Gives an event to every socket at the address but those at `envelope.skip`, in the words
         of each one's protocol. `alone` says that nothing else is told with it: then a socket for
         which nothing is queued is written to at once."""
         here = self._at.get(address)
         if here is None:
             return
-        passed = self._at.get(envelope.skip, {}) if envelope.skip else {}
-        words: dict[str, bytes] = {}
+        passed = self._at.get(envelope.skip, ()) if envelope.skip else ()
+        spoken: Dialect | None = None
+        frames = b""
         for connection in here:
             if connection in passed:
                 continue
             dialect = connection.dialect
-            frames = words.get(dialect.name)
-            if frames is None:
-                said = dialect.encode(envelope)
-                frames = words[dialect.name] = b"" if said is None else frame(said)
+            if dialect is not spoken:
+                spoken = dialect
+                words = dialect.encode(envelope)
+                frames = b"" if words is None else frame(words)
             if frames and not (
                 alone
                 and not connection.out

@@ -359,11 +359,15 @@ class Hub:
 
     def on_events(self, envelopes: Sequence[Envelope]) -> None:
         """Tells the sockets what the bus brought. All of one channel leaves together."""
+        if len(envelopes) == 1:
+            envelope = envelopes[0]
+            if envelope.to:
+                self.addresses.tell(envelope.to, envelope, self._gathering)
+                return
         ready: dict[Feed, list[Envelope]] = {}
         for envelope in envelopes:
             if envelope.to:
-                alone = self._gathering and len(envelopes) == 1
-                self.addresses.tell(envelope.to, envelope, alone=alone)
+                self.addresses.tell(envelope.to, envelope)
                 continue
             event = envelope.event
             if type(event) is MessagePosted and event.to is not None:

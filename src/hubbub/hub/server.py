@@ -8,7 +8,8 @@ new version of either.
 import asyncio
 from asyncio import TimerHandle
 from asyncio.transports import BaseTransport
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from struct import Struct
 from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.protocols.utils import ClientDisconnected
@@ -33,6 +34,11 @@ EXTENSION = "hubbub.writer"
 
 _FINAL_TEXT = 0x81
 _MASKED = 0x80
+_EXTENDED = _MASKED | 126
+"""The second byte of a masked frame whose length stands in the next two."""
+_SHORTEST = 6
+"""A masked frame of nothing."""
+_head = Struct("!BBH").unpack_from
 _MAX_REASON = 123
 """Bytes of a close frame's payload behind its code (RFC 6455 5.5, 5.5.1)."""
 
@@ -88,6 +94,9 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
         self.deaf = False
         self.held = 0
         self.early = b""
+        self.take: Callable[[str], bool] | None = None
+        self.largest = self.conn.max_message_size or 0xFFFF
+        self.between = False
         self.owed_pong = b""
         self.heard = True
         self.linger_timer: TimerHandle | None = None
@@ -143,12 +152,13 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
             self._hang_up()
 
     def data_received(self, data: bytes) -> None:
+        if self.take is not None and self.between and self._take_whole(data, self.take):
+            return
         if self.deaf:
             self.heard = True
         elif self.accepted:
-            if not self._take_whole(data):
-                self.conn.reader.feed_data(data)
-                self._read_frames()
+            self.conn.reader.feed_data(data)
+            self._read_frames()
         elif self.handshake_initiated:
             # Stock would answer frames before it has answered the handshake.
             self.early += data
@@ -158,28 +168,20 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
             if not self.handshake_initiated:
                 self._refuse_head()
 
-    def _take_whole(self, data: bytes) -> bool:
-        """Gives the application what was read, if that is one whole text message and the
-        application waits for one: most often so, and the parser costs five times as much. False,
-        and nothing done, with anything else."""
-        take = self.writer.on_text
-        # A final text frame, no extension's bits, of under 64 KiB (RFC 6455 5.2).
-        if take is None or len(data) < 8 or data[0] != _FINAL_TEXT:
+    def _take_whole(self, data: bytes, take: Callable[[str], bool]) -> bool:
+        """Gives the application, which waits for a message, what was read, if that is one whole
+        text message: most often so, and the parser costs five times as much. False, and nothing
+        done, with anything else. For the caller to see to: the parser is between messages."""
+        if len(data) < _SHORTEST:
             return False
-        length, start = data[1] - _MASKED, 6  # unmasked is less than nothing, and does not fit
-        if length == 126:
-            length, start = data[2] << 8 | data[3], 8
-        elif length == 127:
-            return False  # eight bytes of length follow
-        conn = self.conn
-        if (
-            len(data) != start + length
-            or length > (conn.max_message_size or length)
-            or not conn.reader.between  # type: ignore[attr-defined]  # our own, since `_open`
-            or conn.current_size is not None  # amid fragments
-            or self.close_sent
-            or self.queue.items
-        ):
+        # A final text frame, no extension's bits, of under 64 KiB (RFC 6455 5.2).
+        first, second, length = _head(data)
+        start = 8
+        if second != _EXTENDED:
+            if second > _EXTENDED:
+                return False  # eight bytes of length follow
+            length, start = second - _MASKED, 6  # unmasked is less than nothing, and does not fit
+        if first != _FINAL_TEXT or len(data) != start + length or length > self.largest:
             return False
         try:
             text = apply_mask(data[start:], data[start - 4 : start]).decode()
@@ -187,12 +189,22 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
             self._fail(CloseCode.INVALID_DATA, "invalid UTF-8")
             return True
         if not take(text):
-            self.queue.put_nowait({"type": "websocket.receive", "text": text})
+            self._give({"type": "websocket.receive", "text": text})
             self.held += length
         return True
 
     def _read_frames(self) -> None:
         """Reads on until the bytes run out or the application has enough to do."""
+        self._parse()
+        conn = self.conn
+        self.between = (
+            conn.reader.between  # type: ignore[attr-defined]  # our own, since `_open`
+            and not conn.reader.buffer
+            and conn.current_size is None  # not amid fragments
+            and not self.writer.closed
+        )
+
+    def _parse(self) -> None:
         conn = self.conn
         while conn.reader.buffer and not self.deaf:
             if self._has_enough():
@@ -228,8 +240,12 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
 
     async def receive(self) -> "ASGIReceiveEvent":
-        message = await self.queue.get()
-        self.writer.on_text = None
+        try:
+            if self.queue.empty():
+                self.take = self.writer.on_text
+            message = await self.queue.get()
+        finally:
+            self.take = self.writer.on_text = None
         if self.queue.empty():
             self.held = 0
             self._resume_reading()
@@ -252,9 +268,9 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
             except UnicodeDecodeError:
                 self._fail(CloseCode.INVALID_DATA, "invalid UTF-8")
                 return
-            self.queue.put_nowait({"type": "websocket.receive", "text": text})
+            self._give({"type": "websocket.receive", "text": text})
         else:
-            self.queue.put_nowait({"type": "websocket.receive", "bytes": data})
+            self._give({"type": "websocket.receive", "bytes": data})
         self.held += len(data)
 
     def handle_ping(self) -> None:
@@ -323,12 +339,18 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.write(b"".join(self.conn.data_to_send()))
 
     def _disconnect(self, code: int, reason: str) -> None:
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self._give({"type": "websocket.disconnect", "code": code, "reason": reason})
+
+    def _give(self, event: "ASGIReceiveEvent") -> None:
+        """Has the application receive an event; what follows it is received as well."""
+        self.take = None
+        self.queue.put_nowait(event)
 
     def _seal(self) -> None:
         """The end has begun: nothing is written any more, nobody waits to write, and the transport
         is aborted in time. A transport that merely closes waits for a frozen peer for ever."""
         self.writer.seal()
+        self.between = False
         self.stop_keepalive()
         self.writable.set()
         if self.close_timer is None and not self.disconnected:
@@ -454,4 +476,5 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
         early, self.early = self.early, b""
         if early:
             self.conn.reader.feed_data(early)
+        self.between = not early
         self._resume_reading()

@@ -237,65 +237,73 @@ class Session:
             return
         if self._connection.closing:
             return
-        self._in_flight += 1
-        if self._lane is not None:
-            self._lane.append(request)
-        elif not self._hand_over(request):
+        if self._lane is None:
+            if self._hand_over(request):
+                return
             self._lane = deque((request,))
             self._task = asyncio.get_running_loop().create_task(self._run_lane())
+        else:
+            self._lane.append(request)
+        self._in_flight += 1
 
     def _hand_over(self, request: Request) -> bool:
-        """Starts a command that need not be waited for; False for one that must be."""
+        """Starts a command that need not be waited for; False for one that must be. What is over
+        when this returns was never in flight."""
         command = request.command
         try:
             if not self._connected and not isinstance(command, Connect):
                 raise NotConnected("connect first")
+            if isinstance(command, SendMessage):
+                self._post(request, command)
+                return True
+            if isinstance(command, Signal):
+                self._signal(command)
+                self._answer(request, _DONE)
+                return True
             match command:
-                case SendMessage():
-                    who = self._who()
-                    if not self._messages.take(self._hub.clock()):
-                        raise TooMany("you are posting too fast", retry_after=self._messages.wait())
-                    self._hub.services.post(who, command, partial(self._finish, request))
-                case Signal():
-                    self._signal(command)
-                    self._finish(request, _DONE)
                 case Pass() | KeepClaim() | GiveUpClaim():
                     self._hub.services.pass_on(self._connection.link.connection, command)
-                    self._finish(request, _DONE)
+                    self._answer(request, _DONE)
                 case MoveCursor():
-                    self._hub.services.move(self._who(), command, partial(self._finish, request))
+                    who = self._who()
+                    self._in_flight += 1
+                    self._hub.services.move(who, command, partial(self._finish, request))
                 case SetTyping():
                     self._type(command)
-                    self._finish(request, _DONE)
+                    self._answer(request, _DONE)
                 case JoinCall(channel=ref):
                     channel = self._hub.find(self._connection, ref)
                     answer = self._hub.join_call(self._connection, channel, PeerKind.USER)
-                    self._finish(request, answer)
+                    self._answer(request, answer)
                 case LeaveCall(channel=ref):
                     self._hub.leave_call(self._connection, self._hub.find(self._connection, ref))
-                    self._finish(request, _DONE)
+                    self._answer(request, _DONE)
                 case Ping():
-                    self._finish(request, _DONE)
+                    self._answer(request, _DONE)
                 case _:
                     return False
         except DomainError as error:
-            self._finish(request, error)
+            self._refuse(error, request.id)
         return True
 
     def _finish(self, request: Request, answer: Answer | DomainError) -> None:
-        self._in_flight -= 1
-        if self._room is not None:
-            self._room.set()
+        """What was in flight is over."""
+        self._land()
         if isinstance(answer, DomainError):
             self._refuse(answer, request.id)
-        else:
-            self._answer(request, answer)
-
-    def _answer(self, request: Request, answer: Answer) -> None:
-        connection = self._connection
+            return
         command = request.command
         if isinstance(command, SendMessage) and command.echo and isinstance(answer, Posted):
             self._echo(command, answer)
+        self._answer(request, answer)
+
+    def _land(self) -> None:
+        self._in_flight -= 1
+        if self._room is not None and self._in_flight < MOST_IN_FLIGHT:
+            self._room.set()
+
+    def _answer(self, request: Request, answer: Answer) -> None:
+        connection = self._connection
         answered = connection.dialect.answer(request, answer, connection.link)
         if not answered and not connection.corked:
             return
@@ -332,6 +340,7 @@ class Session:
             while self._lane and not connection.closing:
                 request = self._lane.popleft()
                 if self._hand_over(request):
+                    self._land()
                     continue
                 if isinstance(request.command, ReadHistory | Enter):
                     # Their answers may be as large as the outbox: the next waits until the reader
@@ -461,6 +470,13 @@ class Session:
         ttl = max(0, int(self._expires - self._now()))
         self._connection.deadline = self._hub.clock() + ttl + EXPIRY_GRACE
         return ttl
+
+    def _post(self, request: Request, command: SendMessage) -> None:
+        who = self._who()
+        if not self._messages.take(self._hub.clock()):
+            raise TooMany("you are posting too fast", retry_after=self._messages.wait())
+        self._in_flight += 1
+        self._hub.services.post(who, command, partial(self._finish, request))
 
     def _type(self, command: SetTyping) -> None:
         who = self._who()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from hubbub.bus.base import Bus
-from hubbub.core.calls import Call
+from hubbub.core.calls import Call, Seat
 from hubbub.core.channels import Channel
 from hubbub.core.commands import Signal
 from hubbub.core.errors import Invalid, NotFound, TooMany
@@ -28,6 +28,7 @@ class Calls:
         """`rates` are those of each pair. `clock` is monotonic seconds."""
         self._bus = bus
         self._rates = rates
+        self._limited = rates.rate > 0
         self._clock = clock
         self._calls: dict[ChannelId, Call] = {}
 
@@ -59,7 +60,9 @@ class Calls:
     def peers(self, channel: ChannelId, but: Peer | None = None) -> Sequence[Peer]:
         """The peers of a call in order of arrival."""
         call = self._calls.get(channel)
-        return () if call is None else call.everybody(None if but is None else but.key)
+        if call is None:
+            return ()
+        return [seat.peer for seat in call.everybody(None if but is None else but.key)]
 
     def signal(self, channel: ChannelId, sender: Peer, command: Signal) -> None:
         """Passes a signal on, to one peer or to every other.
@@ -70,28 +73,29 @@ class Calls:
             TooMany: the pair, or the call, signals too fast. Nobody was told.
         """
         call = self._calls[channel]
-        if command.to is None:
-            targets = call.everybody(but=sender.key)
+        called = command.to
+        if called is None:
+            seats = call.everybody(sender.key)
         else:
-            target = call.find(command.to, by_name=command.by_name)
-            if target is None:
+            seat = call.find(called, command.by_name)
+            if seat is None:
                 raise NotFound("that peer is not connected", "peer_not_connected")
-            if target.key == sender.key:
+            if seat.peer.key == sender.key:
                 raise Invalid("a signal is for somebody else", "own_peer")
-            targets = (target,)
-        if self._rates.rate > 0:
-            self._check_rates(call, sender, targets)
+            seats = (seat,)
+        if self._limited:
+            self._check_rates(call, sender, seats)
         envelopes = []
-        for target in targets:
-            event = Signalled(channel, call.room, sender, target, command.body, command.verbatim)
-            envelopes.append(Envelope(channel, event, to=place_of(channel, target)))
+        for seat in seats:
+            event = Signalled(channel, call.room, sender, seat.peer, command.body, command.verbatim)
+            envelopes.append(Envelope(channel, event, 0, "", None, seat.address))
         self._bus.publish(envelopes)
 
-    def _check_rates(self, call: Call, sender: Peer, targets: Sequence[Peer]) -> None:
+    def _check_rates(self, call: Call, sender: Peer, seats: Sequence[Seat]) -> None:
         now = self._clock()
         buckets = []
-        for target in targets:
-            pair = (sender.key, target.key)
+        for seat in seats:
+            pair = (sender.key, seat.peer.key)
             bucket = call.pairs.get(pair)
             if bucket is None:
                 bucket = call.pairs[pair] = self._bucket(1)

@@ -44,6 +44,9 @@ class Error(msgspec.Struct, tag="error"):
     error: Failure
 
 
+_FOREIGN = (MessagePassed, Passed)
+"""What other protocols pass on, to addresses of their own."""
+
 _to_json = msgspec.json.Encoder().encode
 
 
@@ -71,7 +74,7 @@ class Native(Dialect):
 
     def encode(self, envelope: Envelope) -> bytes | None:
         """Every event of a channel has a word here."""
-        if isinstance(envelope.event, MessagePassed | Passed):
+        if isinstance(envelope.event, _FOREIGN):
             return None
         return _to_json(told(envelope))
 

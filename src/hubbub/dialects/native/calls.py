@@ -203,12 +203,14 @@ def peer(of: signals.Peer) -> Peer:
 def signalled(event: events.Signalled) -> Signal:
     """The frame that tells a signal to its addressee."""
     channel, sender = event.channel, peer(event.sender)
-    match event.body:
+    body = event.body
+    if isinstance(body, signals.Candidate):
+        candidate = IceCandidate(body.candidate, body.sdp_mid, body.sdp_m_line_index)
+        return CandidateEvent(channel, sender, candidate)
+    match body:
         case signals.Description(kind, sdp):
             told = OfferEvent if kind is DescriptionType.OFFER else AnswerEvent
             return told(channel, sender, sdp)
-        case signals.Candidate(candidate, mid, index):
-            return CandidateEvent(channel, sender, IceCandidate(candidate, mid, index))
         case signals.HangUp():
             return HangUpEvent(channel, sender)
         case signals.Decline():
@@ -216,4 +218,4 @@ def signalled(event: events.Signalled) -> Signal:
         case signals.Custom(name, data):
             return CustomEvent(channel, sender, name, Raw(data))
         case _:
-            assert_never(event.body)
+            assert_never(body)
