@@ -76,6 +76,13 @@ def test_nesting_is_allowed_up_to_its_limit_and_no_deeper(dialect: Dialect) -> N
 
 
 @each
+def test_the_shortest_text_that_is_nested_too_deep_is_noticed(dialect: Dialect) -> None:
+    text = '{"":' * MAX_DEPTH + "{}" + "}" * MAX_DEPTH
+    assert refusal(dialect, text).error.code == "too_deep"
+    assert refusal(dialect, text[4:-1]).error.code != "too_deep"
+
+
+@each
 @pytest.mark.parametrize("opening", ["[", '{"a":'])
 def test_nesting_without_end_is_too_deep_whether_it_closes_or_not(
     dialect: Dialect, opening: str

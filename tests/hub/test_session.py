@@ -131,6 +131,23 @@ async def test_what_waits_in_the_lane_is_under_way() -> None:
     await client.reply(101)
 
 
+async def test_what_leaves_the_lane_without_an_answer_is_still_under_way() -> None:
+    stage = Stage()
+    stage.services.add(1, ALICE)
+    stage.services.answer_posts = False
+    client = await connected(stage)
+    gate = stage.services.hold("enter")
+    client.say(subscribe(1))
+    for number in range(100):
+        client.say(send(number + 2))
+    await turns(300)
+    gate.opened.set()
+    await client.reply(1)
+    await turns(300)
+    assert len(stage.services.unanswered) == MOST_IN_FLIGHT
+    assert client.incoming.qsize() == 100 - MOST_IN_FLIGHT - 1
+
+
 async def test_a_peer_that_goes_while_the_reader_waits_is_noticed() -> None:
     stage = Stage()
     stage.services.answer_posts = False

@@ -299,7 +299,7 @@ class Session:
 
     def _land(self) -> None:
         self._in_flight -= 1
-        if self._room is not None and self._in_flight < MOST_IN_FLIGHT:
+        if self._room is not None:
             self._room.set()
 
     def _answer(self, request: Request, answer: Answer) -> None:
