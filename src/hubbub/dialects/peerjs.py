@@ -16,10 +16,11 @@ from hubbub.core.commands import Claim, Command, GiveUpClaim, KeepClaim, Pass
 from hubbub.core.errors import DomainError, Forbidden, Invalid, Unauthenticated
 from hubbub.core.events import Envelope, Passed
 from hubbub.core.messages import check_text
-from hubbub.core.signals import check_candidate, check_sdp
+from hubbub.core.signals import MAX_CANDIDATE, check_candidate, check_sdp
 from hubbub.dialects.base import Link, Quiet, Reader, Refused, Request
 
 KEY = "peerjs"
+_BACKSLASH = ord("\\")
 INCOMPLETE = "No id, token, or key supplied to websocket server"
 
 _KINDS = {kind.value: kind for kind in PassKind}
@@ -155,6 +156,8 @@ def _payload(raw: Raw | UnsetType) -> bytes | None:
         return None
     # Between tokens a newline is a space, and within a string there is none.
     payload = bytes(raw).replace(b"\n", b" ")
+    if len(payload) <= MAX_CANDIDATE and _BACKSLASH not in payload:
+        return payload  # shorter than any limit, and every character stands for itself
     try:
         parts = _read_payload(payload)
     except msgspec.DecodeError:

@@ -32,6 +32,7 @@ SENDER_FACTOR = 20
 """How many pairs' rates one id may use."""
 
 _MANY_PAIRS = 64
+_NOWHERE = ChannelId(0)
 _NAMED = "this id is an account's name now"
 _UNANSWERED = (PassKind.LEAVE, PassKind.EXPIRE)
 
@@ -122,9 +123,10 @@ class PeerJs:
         id = self._ids.get(connection)
         if id is None:
             return
+        if isinstance(command, Pass):
+            self._pass(id, command)
+            return
         match command:
-            case Pass():
-                self._pass(id, command)
             case KeepClaim():
                 self._holders[id].heard = self._clock()
             case GiveUpClaim():
@@ -195,7 +197,7 @@ class PeerJs:
         self._tell(Passed(PassKind.EXPIRE, absent, sender))
 
     def _tell(self, passed: Passed) -> None:
-        self._bus.publish([Envelope(ChannelId(0), passed, to=claim_of(passed.dst))])
+        self._bus.publish([Envelope(_NOWHERE, passed, 0, "", None, claim_of(passed.dst))])
 
     def _bucket(self, factor: int, now: float) -> TokenBucket:
         return TokenBucket(self._rates.rate * factor, self._rates.burst * factor, now)
