@@ -137,7 +137,8 @@ def check_custom(type: str, data: bytes) -> Custom:
 
 
 def _check(text: str, most: int, what: str) -> None:
-    # UTF-8 takes one to four bytes a character: most texts are not worth encoding.
-    if len(text) * 4 > most and len(text.encode(errors="replace")) > most:
+    if text.isascii() and len(text) <= most and "\x00" not in text:
+        return  # as nearly always
+    if len(text.encode(errors="replace")) > most:
         raise Invalid(f"{what} is larger than {most} bytes", f"{what}_too_long")
     check_text(text, what)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Generic, NoReturn, Protocol, TypeVar, Union, cast
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Raw, UnsetType
 
 from hubbub.core.answers import Answer
 from hubbub.core.commands import Command
@@ -43,6 +43,7 @@ _KINDS = {
     "array": "an array",
     "object": "an object",
 }
+_UNREAD = (Raw, Raw | UnsetType)
 _SQUARE = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -261,6 +262,8 @@ def check_ref(ref: object, slug: str) -> ChannelRef:
 
 def _convert(value: object, kind: object, name: str) -> object:
     try:
+        if kind in _UNREAD:
+            return Raw(msgspec.json.encode(value))
         return msgspec.convert(value, kind)
     except ValueError as error:
         raise Invalid(_complaint(name, str(error)), f"invalid_{name}") from None

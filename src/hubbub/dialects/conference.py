@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from hubbub.core.answers import Answer, Entered
 from hubbub.core.commands import Command, Enter, PeerKind, Signal
@@ -39,12 +39,12 @@ from hubbub.dialects.base import Link, Named, Quiet, Reader, Refused, Request
 from hubbub.dialects.signals import (
     ENDINGS,
     NEGOTIATION,
+    as_said,
     check_theirs,
     quoted,
     read_name,
     read_negotiation,
     room_of,
-    to_json,
     worded,
 )
 
@@ -58,7 +58,7 @@ class _Frame(msgspec.Struct):
     type: str
     room_id: Named = None
     target_id: Named = None
-    data: object = None
+    data: Raw | UnsetType = UNSET
 
 
 class _Connected(msgspec.Struct, tag="connected"):
@@ -93,6 +93,7 @@ class _Error(msgspec.Struct, tag="error"):
 
 _to_json = msgspec.json.Encoder().encode
 _read = Reader(_Frame).read
+_read_keys = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 class Conference(Quiet):
@@ -168,29 +169,30 @@ def _read_body(frame: _Frame, text: str) -> tuple[Body, bytes]:
         Invalid: it may not be said, or is outside the limits.
     """
     if frame.type in NEGOTIATION:
-        if not isinstance(frame.data, dict):
+        data = b"" if isinstance(frame.data, UnsetType) else as_said(frame.data)
+        if not data.startswith(b"{"):
             raise Invalid("data must be an object", "invalid_data")
-        return read_negotiation(frame.type, frame.data), to_json(frame.data)
+        return read_negotiation(frame.type, data), data
     check_theirs(frame.type)
     keys = _keys(text)
-    said = to_json(keys)
+    said = _to_json(keys)
     custom = check_custom(frame.type, said)
     if "data" in keys:
-        custom = Custom(frame.type, to_json(keys["data"]))
+        custom = Custom(frame.type, bytes(keys["data"]))
     return ENDINGS.get(frame.type, custom), said
 
 
-def _keys(text: str) -> dict[str, object]:
+def _keys(text: str) -> dict[str, Raw]:
     """What a frame holds beside what the server sets.
 
     Raises:
         Invalid: it holds what cannot be passed on.
     """
     try:
-        frame = msgspec.json.decode(text, type=dict[str, object])
+        frame = _read_keys(text)
     except (msgspec.DecodeError, UnicodeEncodeError):
         raise Invalid("the frame holds what cannot be passed on", "invalid_data") from None
-    return {key: value for key, value in frame.items() if key not in _SET_BY_SERVER}
+    return {k: Raw(as_said(raw)) for k, raw in frame.items() if k not in _SET_BY_SERVER}
 
 
 def _signalled(event: Signalled) -> bytes | None:

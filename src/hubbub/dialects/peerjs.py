@@ -16,11 +16,11 @@ from hubbub.core.commands import Claim, Command, GiveUpClaim, KeepClaim, Pass
 from hubbub.core.errors import DomainError, Forbidden, Invalid, Unauthenticated
 from hubbub.core.events import Envelope, Passed
 from hubbub.core.messages import check_text
-from hubbub.core.signals import MAX_CANDIDATE, check_candidate, check_sdp
+from hubbub.core.signals import check_candidate, check_sdp
 from hubbub.dialects.base import Link, Quiet, Reader, Refused, Request
+from hubbub.dialects.signals import as_said, is_plain
 
 KEY = "peerjs"
-_BACKSLASH = ord("\\")
 INCOMPLETE = "No id, token, or key supplied to websocket server"
 
 _KINDS = {kind.value: kind for kind in PassKind}
@@ -150,18 +150,19 @@ def _payload(raw: Raw | UnsetType) -> bytes | None:
     """A payload as it came.
 
     Raises:
-        Invalid: a description or a candidate in it is outside the limits.
+        Invalid: a description or a candidate in it is outside the limits, or cannot be read.
     """
     if isinstance(raw, UnsetType):
         return None
-    # Between tokens a newline is a space, and within a string there is none.
-    payload = bytes(raw).replace(b"\n", b" ")
-    if len(payload) <= MAX_CANDIDATE and _BACKSLASH not in payload:
-        return payload  # shorter than any limit, and every character stands for itself
+    payload = as_said(raw)
+    if is_plain(payload):
+        return payload
+    if not payload.startswith(b"{"):
+        return payload  # no object: nothing of it has limits
     try:
         parts = _read_payload(payload)
     except msgspec.DecodeError:
-        return payload  # no object: nothing of it has limits
+        raise Invalid("the payload holds what cannot be read", "invalid_payload") from None
     sdp = parts.sdp.get("sdp") if isinstance(parts.sdp, dict) else parts.sdp
     if isinstance(sdp, str) and sdp:
         check_sdp(sdp)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from hubbub.core.commands import Command, Enter, OpenInbox, PeerKind, SendDirect, Signal
 from hubbub.core.errors import DomainError, Invalid
@@ -37,12 +37,12 @@ from hubbub.dialects.base import Link, Named, Quiet, Reader, Refused, Request
 from hubbub.dialects.signals import (
     ENDINGS,
     NEGOTIATION,
+    as_said,
     check_theirs,
     quoted,
     read_name,
     read_negotiation,
     room_of,
-    to_json,
     worded,
 )
 
@@ -60,7 +60,7 @@ class _Signal(msgspec.Struct):
     type: str
     to_user_id: Named = None
     room_id: Named = None
-    data: object = UNSET
+    data: Raw | UnsetType = UNSET
 
 
 class _Message(msgspec.Struct, tag="message"):
@@ -219,10 +219,11 @@ def _read_body(frame: _Signal) -> tuple[Body, bytes]:
         Invalid: it may not be said, or is outside the limits.
     """
     if frame.type in NEGOTIATION:
-        if frame.data is UNSET:
+        if isinstance(frame.data, UnsetType):
             raise Invalid("data is missing", "missing_data")
-        return read_negotiation(frame.type, frame.data), to_json(frame.data)
+        data = as_said(frame.data)
+        return read_negotiation(frame.type, data), data
     check_theirs(frame.type)
-    data = to_json(None if frame.data is UNSET else frame.data)
+    data = b"null" if isinstance(frame.data, UnsetType) else as_said(frame.data)
     custom = check_custom(frame.type, data)
     return ENDINGS.get(frame.type, custom), data

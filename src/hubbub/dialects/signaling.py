@@ -42,12 +42,12 @@ from hubbub.core.signals import (
 )
 from hubbub.dialects.base import Link, Named, Quiet, Reader, Refused, Request, check_ref
 from hubbub.dialects.signals import (
+    as_said,
     candidate_init,
     quoted,
     read_candidate,
     read_description,
     read_name,
-    to_json,
 )
 
 NAME = "signaling"
@@ -66,30 +66,33 @@ class _ToPeer(msgspec.Struct, kw_only=True):
     target: Named = None
     room_id: Named = None
 
-    def signal(self, link: Link, body: Body, said: object) -> Command:
+    def signal(self, link: Link, body: Body, said: bytes) -> Command:
         room, to = _room(self.room_id, link), read_name(self.target, "target")
-        return Signal(room, body, to, by_name=True, verbatim=(NAME, to_json(said)))
+        return Signal(room, body, to, True, (NAME, said))
 
 
 class _Offer(_ToPeer, tag="offer", kw_only=True):
-    sdp: object
+    sdp: Raw
 
     def command(self, link: Link) -> Command:
-        return self.signal(link, read_description(DescriptionType.OFFER, self.sdp), self.sdp)
+        said = as_said(self.sdp)
+        return self.signal(link, read_description(DescriptionType.OFFER, said), said)
 
 
 class _Answer(_ToPeer, tag="answer", kw_only=True):
-    sdp: object
+    sdp: Raw
 
     def command(self, link: Link) -> Command:
-        return self.signal(link, read_description(DescriptionType.ANSWER, self.sdp), self.sdp)
+        said = as_said(self.sdp)
+        return self.signal(link, read_description(DescriptionType.ANSWER, said), said)
 
 
 class _Candidate(_ToPeer, tag="candidate", kw_only=True):
-    candidate: object
+    candidate: Raw
 
     def command(self, link: Link) -> Command:
-        return self.signal(link, read_candidate(self.candidate), self.candidate)
+        said = as_said(self.candidate)
+        return self.signal(link, read_candidate(said), said)
 
 
 class _Heartbeat(msgspec.Struct, tag="heartbeat"):

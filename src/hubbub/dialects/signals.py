@@ -1,14 +1,18 @@
 """How the protocols of the documents read what peers say, and how they word it for one another."""
 
-from typing import assert_never
+from collections.abc import Callable
+from typing import Annotated, assert_never
 
 import msgspec
+from msgspec import UNSET, Meta, Raw
 
 from hubbub.core.errors import Invalid
 from hubbub.core.events import Signalled
 from hubbub.core.ids import MAX_INTEGER, ChannelRef
 from hubbub.core.messages import check_text
 from hubbub.core.signals import (
+    MAX_CANDIDATE,
+    MAX_INDEX,
     Body,
     Candidate,
     Custom,
@@ -34,7 +38,9 @@ ENDINGS: dict[str, HangUp | Decline] = {"hang-up": HangUp(), "call-declined": De
 _SERVER_TYPES = frozenset({"connected", "error", "user-joined", "user-left"})
 _NAMED_TYPES = _SERVER_TYPES | NEGOTIATION | {*ENDINGS}
 
+_BACKSLASH = ord("\\")
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 
 
 class _SessionDescription(msgspec.Struct):
@@ -48,45 +54,78 @@ class _IceCandidate(msgspec.Struct, rename="camel"):
     sdp_m_line_index: int = msgspec.field(name="sdpMLineIndex")
 
 
-def to_json(value: object) -> bytes:
-    """What a client said, as it can be said again.
-
-    Raises:
-        Invalid: a string in it holds a lone surrogate.
-    """
-    try:
-        return _encode(value)
-    except UnicodeEncodeError:
-        raise Invalid("the frame holds what cannot be passed on", "invalid_data") from None
+class _CandidateInit(msgspec.Struct, rename="camel"):
+    candidate: str | None
+    sdp_mid: str | None = None
+    sdp_m_line_index: Annotated[int, Meta(ge=0, le=MAX_INDEX)] | None = msgspec.field(
+        default=None, name="sdpMLineIndex"
+    )
 
 
-def read_description(type: DescriptionType, said: object) -> Description:
+class _AnyDescription(msgspec.Struct):
+    sdp: object = None
+    type: object = UNSET
+
+
+class _AnyCandidate(msgspec.Struct, rename="camel"):
+    candidate: object = UNSET
+    sdp_mid: object = None
+    sdp_m_line_index: object = msgspec.field(default=None, name="sdpMLineIndex")
+
+
+_read_init = msgspec.json.Decoder(_CandidateInit).decode
+_read_description = msgspec.json.Decoder(_AnyDescription).decode
+_read_candidate = msgspec.json.Decoder(_AnyCandidate).decode
+
+
+def as_said(raw: Raw) -> bytes:
+    """What a client said, as it can be said again: on one line."""
+    # Between tokens a newline is a space, and within a string there is none.
+    return bytes(raw).replace(b"\n", b" ")
+
+
+def is_plain(said: bytes) -> bool:
+    """Whether JSON is shorter than any limit of a signal, and every character in it stands for
+    itself: then there is nothing to check in its strings."""
+    return len(said) <= MAX_CANDIDATE and _BACKSLASH not in said
+
+
+def read_description(type: DescriptionType, said: bytes) -> Description:
     """Reads a session description: the SDP itself, or an object with `sdp` and perhaps `type`.
 
     Raises:
         Invalid: it is neither, outside the limits, or its type is another than the frame's.
     """
-    if isinstance(said, dict):
-        if said.get("type", type) != type:
+    value = _read(said, _read_description)
+    if isinstance(value, _AnyDescription):
+        if value.type is not UNSET and value.type != type:
             raise Invalid("the description's type is another than the frame's", "invalid_type")
-        said = said.get("sdp")
-    return Description(type, check_sdp(said))
+        value = value.sdp
+    return Description(type, check_sdp(value))
 
 
-def read_candidate(said: object) -> Candidate:
+def read_candidate(said: bytes) -> Candidate:
     """Reads a candidate: the line itself, an RTCIceCandidateInit, or null for the last.
 
     Raises:
         Invalid: it is none of these, or outside the limits.
     """
-    if not isinstance(said, dict):
-        return check_candidate(said)
-    if "candidate" not in said:
+    if is_plain(said):
+        try:
+            init = _read_init(said)
+        except msgspec.ValidationError:
+            pass  # what it is instead, and whether it may be, is found out below
+        else:
+            return Candidate(init.candidate or "", init.sdp_mid, init.sdp_m_line_index or 0)
+    value = _read(said, _read_candidate)
+    if not isinstance(value, _AnyCandidate):
+        return check_candidate(value)
+    if value.candidate is UNSET:
         raise Invalid("candidate is missing", "missing_candidate")
-    return check_candidate(said["candidate"], said.get("sdpMid"), said.get("sdpMLineIndex"))
+    return check_candidate(value.candidate, value.sdp_mid, value.sdp_m_line_index)
 
 
-def read_negotiation(type: str, said: object) -> Description | Candidate:
+def read_negotiation(type: str, said: bytes) -> Description | Candidate:
     """Reads the `data` of one of the types in `NEGOTIATION`.
 
     Raises:
@@ -95,6 +134,18 @@ def read_negotiation(type: str, said: object) -> Description | Candidate:
     if type == CANDIDATE:
         return read_candidate(said)
     return read_description(DescriptionType(type), said)
+
+
+def _read(said: bytes, read_object: Callable[[bytes], object]) -> object:
+    """What JSON holds: of an object what `read_object` takes from it.
+
+    Raises:
+        Invalid: there is a number in it that no program can hold.
+    """
+    try:
+        return read_object(said) if said.startswith(b"{") else _decode(said)
+    except msgspec.DecodeError:
+        raise Invalid("the frame holds what cannot be read", "invalid_data") from None
 
 
 def read_name(value: object, field: str) -> str | None:

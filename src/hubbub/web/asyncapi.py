@@ -87,6 +87,7 @@ _PARAMETERS = {
     "conversation_id": "The conversation's id, or its key where that is not digits alone.",
     "user_id": "The user the socket is for: the external subject, else the username.",
 }
+_ANY = {"description": "Any JSON."}
 _KEY = "The room's key. Digits, too, are a key here and no id."
 
 
@@ -140,14 +141,18 @@ def _components(prefix: str, frames: Sequence[type[msgspec.Struct]]) -> dict[str
     text = msgspec.json.encode({prefix + name: schema for name, schema in components.items()})
     plain = re.sub(rf'(?<="title":")_|(?<={re.escape(prefix)})_', "", text.decode())
     named: dict[str, Any] = msgspec.json.decode(plain)
+    for schema in named.values():
+        for field in schema.get("properties", {}).values():
+            if not field:
+                field.update(_ANY)  # it is passed on as it came
     return named
 
 
 def _anything(kind: type) -> dict[str, Any]:
-    """The schema of a field that is looked at by hand, or passed on as it came."""
+    """The schema of a field that is looked at by hand."""
     if kind is not object:
         raise NotImplementedError
-    return {"description": "Any JSON."}
+    return dict(_ANY)
 
 
 def _message(frame: type[msgspec.Struct], name: str, schema: dict[str, Any]) -> dict[str, Any]:
