@@ -22,7 +22,7 @@ from hubbub.dialects.rooms import Rooms
 from hubbub.dialects.signaling import Signaling
 
 # How long an example takes says more about the machine than about what is tested.
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+unhurried = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 CHATS: tuple[Dialect, ...] = (Native(), Rooms(), Conversations(), RelayChat())
 CALLS: tuple[Dialect, ...] = (RelayVideo(), Conference(), Signaling())

@@ -8,7 +8,7 @@ from hubbub.core.errors import AccountGone, Unavailable
 from hubbub.core.events import SessionRevoked
 from hubbub.core.ids import Who
 from hubbub.hub.hub import PING_SECONDS, HubLimits
-from hubbub.hub.session import EXPIRY_GRACE, MOST_RECOVERED
+from hubbub.hub.login import EXPIRY_GRACE, MOST_RECOVERED
 from tests.hub.conversation import NOW, ROOMS, TALK, Client
 from tests.hub.fakes import Known, Stage, turns
 from tests.support.samples import ALICE, BOB, EPOCH, said, typing

@@ -4,11 +4,11 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, assert_never
 
-from hubbub.core.answers import Answer, Connected, Done, Entered, Posted, Recovery, Refreshed
+from hubbub.core.answers import Answer, Done, Entered, Posted
 from hubbub.core.commands import (
     Claim,
     Connect,
@@ -41,24 +41,20 @@ from hubbub.core.errors import (
     Unauthenticated,
 )
 from hubbub.core.events import Departure, Envelope, MessagePosted, claim_of, inbox_of
-from hubbub.core.ids import ChannelRef, Who
+from hubbub.core.ids import Who
 from hubbub.core.limits import TokenBucket
 from hubbub.dialects.base import Refused, Request
 from hubbub.hub.closing import SMALL, TOO_LARGE, close_code, is_goodbye, too_large
 from hubbub.hub.connection import Connection
-from hubbub.hub.feed import size
 from hubbub.hub.frames import frame
-from hubbub.hub.hub import PING_SECONDS, Hub
+from hubbub.hub.hub import Hub
+from hubbub.hub.login import Login
 
 log = logging.getLogger(__name__)
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 MOST_IN_FLIGHT = 64
-MOST_RECOVERED = 512 * 1024
-"""About how many characters of missed events the answer to `connect` carries in all."""
-EXPIRY_GRACE = 25
-"""Seconds past its token's end after which a native socket is closed."""
 
 _DONE = Done()
 
@@ -84,13 +80,12 @@ class Session:
     __slots__ = (
         "_connected",
         "_connection",
-        "_expires",
         "_frames",
         "_hub",
         "_in_flight",
         "_lane",
+        "_login",
         "_messages",
-        "_now",
         "_room",
         "_task",
     )
@@ -108,8 +103,7 @@ class Session:
         self._connection = connection
         # Where the protocol has a `connect`, nothing goes before it.
         self._connected = not connection.dialect.pings
-        self._now = now
-        self._expires = expires_at
+        self._login = Login(hub, connection, expires_at, now)
         started = hub.clock()
         self._messages = TokenBucket(limits.message_rate, limits.message_burst, started)
         self._frames = TokenBucket(limits.frame_rate, limits.frame_rate, started)
@@ -395,9 +389,13 @@ class Session:
             case ReadHistory() | ListPresent():
                 return await self._hub.services.read(self._who(), command)
             case Connect():
-                return await self._connect(command)
+                if self._connected:
+                    raise NotConnected("this socket is connected already", "already_connected")
+                connected = await self._login.connect(command)
+                self._connected = True
+                return connected
             case Refresh(token=token):
-                return await self._refresh(token)
+                return await self._login.refresh(self._who(), token)
             case (
                 SendMessage()
                 | MoveCursor()
@@ -420,56 +418,6 @@ class Session:
         if link.channel is not None and link.channel == command.channel:
             link.channel, link.key = entered.channel.id, entered.channel.key
         return entered
-
-    async def _connect(self, command: Connect) -> Connected:
-        connection = self._connection
-        link = connection.link
-        if self._connected:
-            raise NotConnected("this socket is connected already", "already_connected")
-        if command.token is not None:
-            identity = await self._hub.services.identify(command.token)
-            if link.who is None:
-                self._hub.adopt(connection, identity.who)
-            elif link.who.id != identity.who.id:
-                raise Forbidden("this is somebody else's token", "other_user")
-            else:
-                self._hub.renew(connection, identity.who)
-            self._expires = identity.expires_at
-        if link.who is None:
-            raise Unauthenticated("connect with a token")
-        who, self._connected = link.who, True
-        # Until the answer is there, what the first channels tell has to wait for the last ones.
-        connection.corked = True
-        entries: list[tuple[ChannelRef, Entered | DomainError]] = []
-        room = MOST_RECOVERED
-        for wanted in command.channels:
-            try:
-                entered = await self._hub.enter(connection, wanted)
-            except DomainError as error:
-                entries.append((wanted.channel, error))
-                continue
-            room -= sum(map(size, entered.events))
-            if room < 0 and entered.events:
-                entered = replace(entered, recovery=Recovery.TRUNCATED, events=())
-            entries.append((wanted.channel, entered))
-        return Connected(link.connection, who, self._arm(), PING_SECONDS, entries)
-
-    async def _refresh(self, token: str) -> Refreshed:
-        identity = await self._hub.services.identify(token)
-        if identity.who.id != self._who().id:
-            raise Forbidden("this is somebody else's token", "other_user")
-        self._hub.renew(self._connection, identity.who)
-        self._expires = identity.expires_at
-        return Refreshed(self._arm() or 0)
-
-    def _arm(self) -> int | None:
-        """Notes when the token's end closes the socket; the seconds it still lives come back."""
-        if self._expires is None:
-            self._connection.deadline = None
-            return None
-        ttl = max(0, int(self._expires - self._now()))
-        self._connection.deadline = self._hub.clock() + ttl + EXPIRY_GRACE
-        return ttl
 
     def _post(self, request: Request, command: SendMessage) -> None:
         who = self._who()
