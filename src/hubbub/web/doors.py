@@ -67,10 +67,17 @@ WAYS = (
 )
 
 
+_PATTERNS = tuple((way, way.path.split("/")[1:]) for way in WAYS if "{" in way.path)
+_FIXED = {tuple(way.path.split("/")[1:]): way.door for way in WAYS if "{" not in way.path}
+
+
 def route(path: Sequence[str]) -> Door | None:
     """The door at a path, of which these are the segments."""
-    for way in WAYS:
-        found = _match(way.path.split("/")[1:], path)
+    fixed = _FIXED.get(tuple(path))
+    if fixed is not None:
+        return fixed
+    for way, pattern in _PATTERNS:
+        found = _match(pattern, path)
         if found is None:
             continue
         claims = found.pop("user_id", None)
@@ -84,10 +91,11 @@ def segments(scope: Scope) -> Sequence[str]:
     An encoded slash is a part of its segment, where the ASGI server tells what was encoded."""
     path: str = scope["path"]
     raw: bytes = scope.get("raw_path") or b""
-    parts = [unquote(part) for part in raw.decode("latin-1").split("/")]
-    if "/".join(parts) != path:
-        # There is none, or somebody on the way here has changed the path alone.
-        parts = path.split("/")
+    parts = path.split("/")
+    if b"%" in raw:
+        told = [unquote(part) for part in raw.decode("latin-1").split("/")]
+        if "/".join(told) == path:  # nobody on the way here has changed the path alone
+            parts = told
     if len(parts) > 2 and not parts[-1]:
         del parts[-1]
     root = scope.get("root_path", "").rstrip("/").split("/")
