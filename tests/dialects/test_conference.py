@@ -52,7 +52,7 @@ def test_a_description_is_for_everybody_else(kind: DescriptionType) -> None:
     assert said == Signal(
         HERE,
         Description(kind, "v=0\r\no=- 123456789\r\n"),
-        verbatim=("conference", json.dumps(data).encode()),
+        verbatim=("conference", json.dumps(data, separators=(",", ":")).encode()),
     )
 
 
@@ -86,8 +86,8 @@ def test_what_the_document_does_not_name_is_passed_on_with_all_its_keys() -> Non
 
 def test_others_are_given_the_data_of_a_frame_that_has_some() -> None:
     said = signal({"type": "media", "data": {"mic": True}, "x": 1})
-    assert said.body == Custom("media", b'{"mic": true}')
-    assert said.verbatim == ("conference", b'{"data":{"mic": true},"x":1}')
+    assert said.body == Custom("media", b'{"mic":true}')
+    assert said.verbatim == ("conference", b'{"data":{"mic":true},"x":1}')
     assert signal({"type": "media", "data": None}).body == Custom("media", b"null")
 
 
@@ -143,14 +143,9 @@ def test_what_cannot_be_passed_on_is_refused(frame: object, code: str) -> None:
     assert refusal(decode(frame)) == code
 
 
-@pytest.mark.parametrize("kind", ["offer", "media"])
-def test_what_others_are_given_is_as_it_was_said_but_on_one_line(kind: str) -> None:
-    data = '{"sdp" : "v=0",\n\t"x": [1e999, 1.50, {}]}'
-    (decoded,) = CONFERENCE.decode(f'{{"type":"{kind}","data":{data}}}', LINK)
-    assert isinstance(decoded, Request)
-    assert isinstance(decoded.command, Signal)
-    assert decoded.command.verbatim is not None
-    assert data.replace("\n", " ").encode() in decoded.command.verbatim[1]
+def test_a_number_that_no_program_can_hold_is_refused() -> None:
+    (decoded,) = CONFERENCE.decode('{"type":"media","x":1e999}', LINK)
+    assert refusal(decoded) == "invalid_data"
 
 
 def test_opening_the_socket_enters_the_room_as_a_peer_of_its_own() -> None:

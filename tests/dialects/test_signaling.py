@@ -57,7 +57,7 @@ def test_a_description_is_for_whom_it_names(kind: DescriptionType) -> None:
 def test_a_description_may_be_an_object() -> None:
     said = signal({"type": "offer", "target": "bob", "sdp": {"type": "offer", "sdp": "v=0"}})
     assert said.body == Description(DescriptionType.OFFER, "v=0")
-    assert said.verbatim == ("signaling", b'{"type": "offer", "sdp": "v=0"}')
+    assert said.verbatim == ("signaling", b'{"type":"offer","sdp":"v=0"}')
 
 
 @pytest.mark.parametrize(
@@ -104,16 +104,16 @@ def test_the_room_of_the_path_may_be_named(here: object) -> None:
         ({"type": "offer", "sdp": None}, "invalid_sdp"),
         ({"type": "offer", "sdp": {"sdp": 5}}, "invalid_sdp"),
         ({"type": "offer", "sdp": "x" * (MAX_SDP + 1)}, "sdp_too_long"),
-        ({"type": "offer", "sdp": "\ud800"}, "invalid_sdp"),
+        ({"type": "offer", "sdp": "\ud800"}, "invalid_data"),
         ({"type": "answer", "sdp": {"sdp": "v=0", "type": "offer"}}, "invalid_type"),
-        ({"type": "answer", "sdp": {"sdp": "v=0", "x": "\ud800"}}, "invalid_sdp"),
+        ({"type": "answer", "sdp": {"sdp": "v=0", "x": "\ud800"}}, "invalid_data"),
         ({"type": "candidate", "target": "bob"}, "missing_candidate"),
         ({"type": "candidate", "candidate": {}}, "missing_candidate"),
         ({"type": "candidate", "candidate": ["c"]}, "invalid_candidate"),
         ({"type": "candidate", "candidate": "c" * (MAX_CANDIDATE + 1)}, "candidate_too_long"),
         ({"type": "offer", "target": "", "sdp": "v=0"}, "invalid_target"),
         ({"type": "offer", "target": ["bob"], "sdp": "v=0"}, "invalid_target"),
-        ({"type": "offer", "target": "\ud800", "sdp": "v=0"}, "invalid_target"),
+        ({"type": "offer", "target": "\ud800", "sdp": "v=0"}, "invalid_data"),
         ({"type": "offer", "room_id": "elsewhere", "sdp": "v=0"}, "wrong_room"),
         ({"type": "offer", "room_id": 6, "sdp": "v=0"}, "wrong_room"),
         ({"type": "offer", "room_id": "a b", "sdp": "v=0"}, "invalid_room"),

@@ -10,7 +10,7 @@ from tests.support.app import AppClient
 from tests.web.asgi import Answer, Pairs, ask
 from tests.web.routes import Route, routes
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.system]
 
 ROUTES = routes()
 JSON = ("content-type", "application/json")

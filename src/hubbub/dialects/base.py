@@ -261,9 +261,10 @@ def check_ref(ref: object, slug: str) -> ChannelRef:
 
 
 def _convert(value: object, kind: object, name: str) -> object:
+    if kind in _UNREAD:
+        # Somewhere in the frame is half a surrogate pair, perhaps here.
+        raise Invalid("the frame holds what cannot be passed on", "invalid_data")
     try:
-        if kind in _UNREAD:
-            return Raw(msgspec.json.encode(value))
         return msgspec.convert(value, kind)
     except ValueError as error:
         raise Invalid(_complaint(name, str(error)), f"invalid_{name}") from None

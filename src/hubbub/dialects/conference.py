@@ -39,7 +39,6 @@ from hubbub.dialects.base import Link, Named, Quiet, Reader, Refused, Request
 from hubbub.dialects.signals import (
     ENDINGS,
     NEGOTIATION,
-    as_said,
     check_theirs,
     quoted,
     read_name,
@@ -93,7 +92,7 @@ class _Error(msgspec.Struct, tag="error"):
 
 _to_json = msgspec.json.Encoder().encode
 _read = Reader(_Frame).read
-_read_keys = msgspec.json.Decoder(dict[str, Raw]).decode
+_read_keys = msgspec.json.Decoder(dict[str, object]).decode
 
 
 class Conference(Quiet):
@@ -169,20 +168,19 @@ def _read_body(frame: _Frame, text: str) -> tuple[Body, bytes]:
         Invalid: it may not be said, or is outside the limits.
     """
     if frame.type in NEGOTIATION:
-        data = b"" if isinstance(frame.data, UnsetType) else as_said(frame.data)
-        if not data.startswith(b"{"):
+        if isinstance(frame.data, UnsetType) or bytes(frame.data)[:1] != b"{":
             raise Invalid("data must be an object", "invalid_data")
-        return read_negotiation(frame.type, data), data
+        return read_negotiation(frame.type, frame.data)
     check_theirs(frame.type)
     keys = _keys(text)
     said = _to_json(keys)
     custom = check_custom(frame.type, said)
     if "data" in keys:
-        custom = Custom(frame.type, bytes(keys["data"]))
+        custom = Custom(frame.type, _to_json(keys["data"]))
     return ENDINGS.get(frame.type, custom), said
 
 
-def _keys(text: str) -> dict[str, Raw]:
+def _keys(text: str) -> dict[str, object]:
     """What a frame holds beside what the server sets.
 
     Raises:
@@ -192,7 +190,7 @@ def _keys(text: str) -> dict[str, Raw]:
         frame = _read_keys(text)
     except (msgspec.DecodeError, UnicodeEncodeError):
         raise Invalid("the frame holds what cannot be passed on", "invalid_data") from None
-    return {k: Raw(as_said(raw)) for k, raw in frame.items() if k not in _SET_BY_SERVER}
+    return {key: value for key, value in frame.items() if key not in _SET_BY_SERVER}
 
 
 def _signalled(event: Signalled) -> bytes | None:

@@ -18,7 +18,7 @@ from hubbub.core.events import Envelope, Passed
 from hubbub.core.messages import check_text
 from hubbub.core.signals import check_candidate, check_sdp
 from hubbub.dialects.base import Link, Quiet, Reader, Refused, Request
-from hubbub.dialects.signals import as_said, is_plain
+from hubbub.dialects.signals import is_plain, on_one_line
 
 KEY = "peerjs"
 INCOMPLETE = "No id, token, or key supplied to websocket server"
@@ -43,13 +43,6 @@ class _Frame(msgspec.Struct):
     payload: Raw | UnsetType = UNSET
 
 
-class _Payload(msgspec.Struct):
-    """What of a payload has limits."""
-
-    sdp: object = None
-    candidate: object = None
-
-
 class _Passed(msgspec.Struct):
     type: str
     src: str
@@ -72,7 +65,8 @@ class _Refusal(msgspec.Struct):
 
 _to_json = msgspec.json.Encoder().encode
 _read = Reader(_Frame).read
-_read_payload = msgspec.json.Decoder(_Payload).decode
+_read_members = msgspec.json.Decoder(dict[str, Raw]).decode
+_read_text = msgspec.json.Decoder(str).decode
 
 OPEN = _to_json(_Open())
 
@@ -150,25 +144,25 @@ def _payload(raw: Raw | UnsetType) -> bytes | None:
     """A payload as it came.
 
     Raises:
-        Invalid: a description or a candidate in it is outside the limits, or cannot be read.
+        Invalid: a description or a candidate in it is outside the limits.
     """
     if isinstance(raw, UnsetType):
         return None
-    payload = as_said(raw)
-    if is_plain(payload):
+    payload = on_one_line(raw)
+    if is_plain(payload) or not payload.startswith(b"{"):
         return payload
-    if not payload.startswith(b"{"):
-        return payload  # no object: nothing of it has limits
-    try:
-        parts = _read_payload(payload)
-    except msgspec.DecodeError:
-        raise Invalid("the payload holds what cannot be read", "invalid_payload") from None
-    sdp = parts.sdp.get("sdp") if isinstance(parts.sdp, dict) else parts.sdp
-    if isinstance(sdp, str) and sdp:
+    members = _read_members(payload)
+    sdp = _text(members.get("sdp"), "sdp")
+    if sdp:
         check_sdp(sdp)
-    candidate = parts.candidate
-    if isinstance(candidate, dict):
-        candidate = candidate.get("candidate")
-    if isinstance(candidate, str):
+    candidate = _text(members.get("candidate"), "candidate")
+    if candidate is not None:
         check_candidate(candidate)
     return payload
+
+
+def _text(raw: Raw | None, member: str) -> str | None:
+    """The text that stands there, or in an object there under the name of `member`."""
+    if raw is not None and bytes(raw)[:1] == b"{":
+        raw = _read_members(raw).get(member)
+    return None if raw is None or bytes(raw)[:1] != b'"' else _read_text(raw)

@@ -37,9 +37,9 @@ from hubbub.dialects.base import Link, Named, Quiet, Reader, Refused, Request
 from hubbub.dialects.signals import (
     ENDINGS,
     NEGOTIATION,
-    as_said,
     check_theirs,
     quoted,
+    read_again,
     read_name,
     read_negotiation,
     room_of,
@@ -221,9 +221,8 @@ def _read_body(frame: _Signal) -> tuple[Body, bytes]:
     if frame.type in NEGOTIATION:
         if isinstance(frame.data, UnsetType):
             raise Invalid("data is missing", "missing_data")
-        data = as_said(frame.data)
-        return read_negotiation(frame.type, data), data
+        return read_negotiation(frame.type, frame.data)
     check_theirs(frame.type)
-    data = b"null" if isinstance(frame.data, UnsetType) else as_said(frame.data)
+    data = b"null" if isinstance(frame.data, UnsetType) else read_again(frame.data)[1]
     custom = check_custom(frame.type, data)
     return ENDINGS.get(frame.type, custom), data

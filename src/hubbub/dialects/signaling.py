@@ -42,7 +42,6 @@ from hubbub.core.signals import (
 )
 from hubbub.dialects.base import Link, Named, Quiet, Reader, Refused, Request, check_ref
 from hubbub.dialects.signals import (
-    as_said,
     candidate_init,
     quoted,
     read_candidate,
@@ -75,24 +74,21 @@ class _Offer(_ToPeer, tag="offer", kw_only=True):
     sdp: Raw
 
     def command(self, link: Link) -> Command:
-        said = as_said(self.sdp)
-        return self.signal(link, read_description(DescriptionType.OFFER, said), said)
+        return self.signal(link, *read_description(DescriptionType.OFFER, self.sdp))
 
 
 class _Answer(_ToPeer, tag="answer", kw_only=True):
     sdp: Raw
 
     def command(self, link: Link) -> Command:
-        said = as_said(self.sdp)
-        return self.signal(link, read_description(DescriptionType.ANSWER, said), said)
+        return self.signal(link, *read_description(DescriptionType.ANSWER, self.sdp))
 
 
 class _Candidate(_ToPeer, tag="candidate", kw_only=True):
     candidate: Raw
 
     def command(self, link: Link) -> Command:
-        said = as_said(self.candidate)
-        return self.signal(link, read_candidate(said), said)
+        return self.signal(link, *read_candidate(self.candidate))
 
 
 class _Heartbeat(msgspec.Struct, tag="heartbeat"):

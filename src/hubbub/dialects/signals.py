@@ -1,10 +1,9 @@
 """How the protocols of the documents read what peers say, and how they word it for one another."""
 
-from collections.abc import Callable
 from typing import Annotated, assert_never
 
 import msgspec
-from msgspec import UNSET, Meta, Raw
+from msgspec import Meta, Raw
 
 from hubbub.core.errors import Invalid
 from hubbub.core.events import Signalled
@@ -54,34 +53,29 @@ class _IceCandidate(msgspec.Struct, rename="camel"):
     sdp_m_line_index: int = msgspec.field(name="sdpMLineIndex")
 
 
-class _CandidateInit(msgspec.Struct, rename="camel"):
+class _CandidateInit(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     candidate: str | None
     sdp_mid: str | None = None
     sdp_m_line_index: Annotated[int, Meta(ge=0, le=MAX_INDEX)] | None = msgspec.field(
         default=None, name="sdpMLineIndex"
     )
-
-
-class _AnyDescription(msgspec.Struct):
-    sdp: object = None
-    type: object = UNSET
-
-
-class _AnyCandidate(msgspec.Struct, rename="camel"):
-    candidate: object = UNSET
-    sdp_mid: object = None
-    sdp_m_line_index: object = msgspec.field(default=None, name="sdpMLineIndex")
+    username_fragment: str | None = None
 
 
 _read_init = msgspec.json.Decoder(_CandidateInit).decode
-_read_description = msgspec.json.Decoder(_AnyDescription).decode
-_read_candidate = msgspec.json.Decoder(_AnyCandidate).decode
 
 
-def as_said(raw: Raw) -> bytes:
-    """What a client said, as it can be said again: on one line."""
-    # Between tokens a newline is a space, and within a string there is none.
-    return bytes(raw).replace(b"\n", b" ")
+def read_again(raw: Raw) -> tuple[object, bytes]:
+    """What a client said, and the same as it can be said again.
+
+    Raises:
+        Invalid: there is a number in it that no program can hold.
+    """
+    try:
+        value = _decode(raw)
+    except msgspec.DecodeError:
+        raise Invalid("the frame holds what cannot be passed on", "invalid_data") from None
+    return value, _encode(value)
 
 
 def is_plain(said: bytes) -> bool:
@@ -90,62 +84,62 @@ def is_plain(said: bytes) -> bool:
     return len(said) <= MAX_CANDIDATE and _BACKSLASH not in said
 
 
-def read_description(type: DescriptionType, said: bytes) -> Description:
-    """Reads a session description: the SDP itself, or an object with `sdp` and perhaps `type`.
+def on_one_line(raw: Raw) -> bytes:
+    """JSON as it came, but for newlines: between tokens one is a space, and within a string there
+    is none."""
+    return bytes(raw).replace(b"\n", b" ")
+
+
+def read_description(type: DescriptionType, raw: Raw) -> tuple[Description, bytes]:
+    """Reads a session description: the SDP itself, or an object with `sdp` and perhaps `type`. It
+    comes back as it can be said again, too.
 
     Raises:
         Invalid: it is neither, outside the limits, or its type is another than the frame's.
     """
-    value = _read(said, _read_description)
-    if isinstance(value, _AnyDescription):
-        if value.type is not UNSET and value.type != type:
+    value, said = read_again(raw)
+    if isinstance(value, dict):
+        if value.get("type", type) != type:
             raise Invalid("the description's type is another than the frame's", "invalid_type")
-        value = value.sdp
-    return Description(type, check_sdp(value))
+        value = value.get("sdp")
+    return Description(type, check_sdp(value)), said
 
 
-def read_candidate(said: bytes) -> Candidate:
-    """Reads a candidate: the line itself, an RTCIceCandidateInit, or null for the last.
+def read_candidate(raw: Raw) -> tuple[Candidate, bytes]:
+    """Reads a candidate: the line itself, an RTCIceCandidateInit, or null for the last. It comes
+    back as it can be said again, too.
 
     Raises:
         Invalid: it is none of these, or outside the limits.
     """
+    said = on_one_line(raw)
     if is_plain(said):
+        # Nearly every one: an object of the standard's members alone, which need not be taken
+        # apart and put together again.
         try:
             init = _read_init(said)
-        except msgspec.ValidationError:
+        except msgspec.DecodeError:
             pass  # what it is instead, and whether it may be, is found out below
         else:
-            return Candidate(init.candidate or "", init.sdp_mid, init.sdp_m_line_index or 0)
-    value = _read(said, _read_candidate)
-    if not isinstance(value, _AnyCandidate):
-        return check_candidate(value)
-    if value.candidate is UNSET:
+            return Candidate(init.candidate or "", init.sdp_mid, init.sdp_m_line_index or 0), said
+    value, said = read_again(raw)
+    if not isinstance(value, dict):
+        return check_candidate(value), said
+    if "candidate" not in value:
         raise Invalid("candidate is missing", "missing_candidate")
-    return check_candidate(value.candidate, value.sdp_mid, value.sdp_m_line_index)
+    index = value.get("sdpMLineIndex")
+    return check_candidate(value["candidate"], value.get("sdpMid"), index), said
 
 
-def read_negotiation(type: str, said: bytes) -> Description | Candidate:
+def read_negotiation(type: str, raw: Raw) -> tuple[Description | Candidate, bytes]:
     """Reads the `data` of one of the types in `NEGOTIATION`.
 
     Raises:
         Invalid: as `read_description` and `read_candidate`.
     """
     if type == CANDIDATE:
-        return read_candidate(said)
-    return read_description(DescriptionType(type), said)
-
-
-def _read(said: bytes, read_object: Callable[[bytes], object]) -> object:
-    """What JSON holds: of an object what `read_object` takes from it.
-
-    Raises:
-        Invalid: there is a number in it that no program can hold.
-    """
-    try:
-        return read_object(said) if said.startswith(b"{") else _decode(said)
-    except msgspec.DecodeError:
-        raise Invalid("the frame holds what cannot be read", "invalid_data") from None
+        return read_candidate(raw)
+    return read_description(DescriptionType(type), raw)
 
 
 def read_name(value: object, field: str) -> str | None:

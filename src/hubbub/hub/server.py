@@ -240,12 +240,13 @@ class HubbubWebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
 
     async def receive(self) -> "ASGIReceiveEvent":
+        writer = self.writer
         try:
             if self.queue.empty():
-                self.take = self.writer.on_text
+                self.take = writer.on_text
             message = await self.queue.get()
         finally:
-            self.take = self.writer.on_text = None
+            self.take = writer.on_text = None
         if self.queue.empty():
             self.held = 0
             self._resume_reading()

@@ -1,4 +1,4 @@
-"""Numbers beyond what programs hold: no dialect falls over one, and none of them changes it."""
+"""What is passed on unread: numbers beyond what programs hold, and what is said twice."""
 
 import pytest
 
@@ -34,13 +34,30 @@ WHERE_IT_DOES_NOT = [
     (RELAY, '{"type":"mute","data":%s}'),
     (SIGNALING, '{"type":"offer","sdp":{"sdp":"v=0\\r\\n","x":%s}}'),
     (SIGNALING, '{"type":"candidate","candidate":{"candidate":"c","x":{"y":%s}}}'),
+]
+WHERE_ALL_IS_AS_IT_CAME = [
     (PEERJS, '{"type":"OFFER","dst":"bob","payload":%s}'),
     (PEERJS, '{"type":"OFFER","dst":"bob","payload":{"sdp":"v=0\\r\\n","x":[%s]}}'),
+    (PEERJS, '{"type":"OFFER","dst":"bob","payload":{"sdp":{"sdp":%s,"x":"\\n"}}}'),
+    (PEERJS, '{"type":"CANDIDATE","dst":"bob","payload":{"candidate":{"x":%s},"y":"\\n"}}'),
 ]
-NUMBERS = ["1e999", "-1E+999", "1" * 400]
+OUT_OF_RANGE = ["1e999", "-1E+999", "1" * 4400]
+LARGE = ["1" * 400]
+
+shortly = {"ids": lambda number: f"{number[:7]} {len(number)}"}
 
 
-@pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number[:7])
+def said(decoded: Request | Refused) -> bytes | None:
+    assert isinstance(decoded, Request), decoded
+    command = decoded.command
+    if isinstance(command, Pass):
+        return command.payload
+    assert isinstance(command, Signal)
+    assert command.verbatim is not None
+    return command.verbatim[1]
+
+
+@pytest.mark.parametrize("number", OUT_OF_RANGE + LARGE, **shortly)
 @pytest.mark.parametrize(("dialect", "frame"), WHERE_IT_MATTERS)
 def test_one_that_would_have_to_be_understood_is_refused(
     dialect: Dialect, frame: str, number: str
@@ -49,19 +66,37 @@ def test_one_that_would_have_to_be_understood_is_refused(
     assert isinstance(decoded, Refused), decoded
 
 
-@pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number[:7])
+@pytest.mark.parametrize("number", OUT_OF_RANGE, **shortly)
 @pytest.mark.parametrize(("dialect", "frame"), WHERE_IT_DOES_NOT)
+def test_one_that_others_could_not_read_is_refused(
+    dialect: Dialect, frame: str, number: str
+) -> None:
+    (decoded,) = dialect.decode(frame % number, LINK)
+    assert isinstance(decoded, Refused), decoded
+
+
+@pytest.mark.parametrize(
+    ("dialect", "frame", "number"),
+    [
+        *((*place, number) for place in WHERE_IT_DOES_NOT for number in LARGE),
+        *((*place, n) for place in WHERE_ALL_IS_AS_IT_CAME for n in LARGE + OUT_OF_RANGE),
+    ],
+    ids=lambda value: str(value)[:40],
+)
 def test_one_that_is_only_passed_on_is_passed_on_as_it_is(
     dialect: Dialect, frame: str, number: str
 ) -> None:
     (decoded,) = dialect.decode(frame % number, LINK)
-    assert isinstance(decoded, Request), decoded
-    command = decoded.command
-    if isinstance(command, Pass):
-        said = command.payload
-    else:
-        assert isinstance(command, Signal)
-        assert command.verbatim is not None
-        said = command.verbatim[1]
-    assert said is not None
-    assert number.encode() in said
+    assert number.encode() in (said(decoded) or b"")
+
+
+def test_a_candidate_is_passed_on_as_it_came_but_on_one_line() -> None:
+    data = '{"candidate" : "c",\n "sdpMid": null, "usernameFragment":"x" }'
+    (decoded,) = RELAY.decode(f'{{"type":"ice-candidate","data":{data}}}', LINK)
+    assert said(decoded) == data.replace("\n", " ").encode()
+
+
+def test_of_a_member_that_comes_twice_others_are_told_what_was_checked() -> None:
+    data = '{"candidate":"' + "A" * 5000 + '","candidate":"c"}'
+    (decoded,) = RELAY.decode(f'{{"type":"ice-candidate","data":{data}}}', LINK)
+    assert said(decoded) == b'{"candidate":"c"}'
