@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
@@ -23,6 +22,7 @@ from tests.examples.backends import (
 )
 from tests.examples.conftest import OpenConsole
 from tests.examples.printed import filled
+from tests.examples.told import check_message
 from tests.support.server import PASSWORD, free_port
 from tests.support.sockets import arrived, hear, native, opened, refused, say
 
@@ -56,17 +56,6 @@ async def chat_token(http: httpx2.AsyncClient, name: str) -> str:
     answer = await http.post("/chat-token", headers={"Cookie": f"session={name}"})
     assert answer.status_code == 200, answer.text
     return str(answer.json()["token"])
-
-
-def check_message(heard: dict[str, Any], sender: str, to: str, content: str) -> None:
-    assert heard == {
-        "type": "message",
-        "id": heard["id"],
-        "from_user_id": sender,
-        "to_user_id": to,
-        "content": content,
-        "created_at": heard["created_at"],
-    }
 
 
 async def test_no_block_of_the_page_is_left_out() -> None:

@@ -1,18 +1,16 @@
 """Document 000: its two message formats, at its two paths."""
 
 import json
-import re
-from typing import Any
 
 import pytest
 
 from tests.examples.printed import objects, printed
+from tests.examples.told import check_message
 from tests.support.server import Server
 from tests.support.sockets import arrived, hear, opened, person, say
 
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 SDP = {"type": "offer", "sdp": "v=0\r\n"}
 CANDIDATE = {"candidate": "candidate:1", "sdpMid": "0", "sdpMLineIndex": 0}
 DATA: dict[str, object] = {
@@ -23,20 +21,6 @@ DATA: dict[str, object] = {
     "call-declined": {},
 }
 """The types that the document lists and clients may send."""
-
-
-def check_message(heard: dict[str, Any], sender: str, to: str, content: str) -> None:
-    """What a recipient is told."""
-    assert heard == {
-        "type": "message",
-        "id": heard["id"],
-        "from_user_id": sender,
-        "to_user_id": to,
-        "content": content,
-        "created_at": heard["created_at"],
-    }
-    assert isinstance(heard["id"], str)
-    assert TIME.fullmatch(heard["created_at"])
 
 
 @pytest.mark.parametrize("slash", ["", "/"])

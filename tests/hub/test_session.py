@@ -18,7 +18,7 @@ from hubbub.core.errors import (
 from hubbub.hub.closing import close_code
 from hubbub.hub.session import MOST_IN_FLIGHT, SocketLimits
 from tests.hub.conversation import ROOMS, TALK, Client, connected, send, started, subscribe
-from tests.hub.fakes import Stage, turns, until
+from tests.hub.fakes import Gate, Stage, turns, until
 from tests.support.samples import ALICE, BOB, EPOCH, GUEST, said, went_out
 
 pytestmark = pytest.mark.usefixtures("either_way")
@@ -117,8 +117,8 @@ async def test_the_bound_holds_for_many_commands_in_one_frame() -> None:
         stage.services.unanswered.popleft()()
 
 
-async def test_what_waits_in_the_lane_is_under_way() -> None:
-    stage = Stage()
+async def busy(stage: Stage) -> tuple[Client, Gate]:
+    """A client whose hundred posts are behind something slow, and the gate that ends it."""
     stage.services.add(1, ALICE)
     client = await connected(stage)
     gate = stage.services.hold("enter")
@@ -126,6 +126,11 @@ async def test_what_waits_in_the_lane_is_under_way() -> None:
     for number in range(100):
         client.say(send(number + 2))
     await turns(300)
+    return client, gate
+
+
+async def test_what_waits_in_the_lane_is_under_way() -> None:
+    client, gate = await busy(Stage())
     assert client.incoming.qsize() == 101 - MOST_IN_FLIGHT - 1
     gate.opened.set()
     await client.reply(101)
@@ -133,14 +138,8 @@ async def test_what_waits_in_the_lane_is_under_way() -> None:
 
 async def test_what_leaves_the_lane_without_an_answer_is_still_under_way() -> None:
     stage = Stage()
-    stage.services.add(1, ALICE)
     stage.services.answer_posts = False
-    client = await connected(stage)
-    gate = stage.services.hold("enter")
-    client.say(subscribe(1))
-    for number in range(100):
-        client.say(send(number + 2))
-    await turns(300)
+    client, gate = await busy(stage)
     gate.opened.set()
     await client.reply(1)
     await turns(300)

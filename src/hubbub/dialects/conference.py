@@ -40,6 +40,7 @@ from hubbub.dialects.signals import (
     ENDINGS,
     NEGOTIATION,
     check_theirs,
+    is_object,
     quoted,
     read_name,
     read_negotiation,
@@ -168,7 +169,7 @@ def _read_body(frame: _Frame, text: str) -> tuple[Body, bytes]:
         Invalid: it may not be said, or is outside the limits.
     """
     if frame.type in NEGOTIATION:
-        if isinstance(frame.data, UnsetType) or bytes(frame.data)[:1] != b"{":
+        if isinstance(frame.data, UnsetType) or not is_object(frame.data):
             raise Invalid("data must be an object", "invalid_data")
         return read_negotiation(frame.type, frame.data)
     check_theirs(frame.type)

@@ -18,7 +18,7 @@ from hubbub.core.events import Envelope, Passed
 from hubbub.core.messages import check_text
 from hubbub.core.signals import check_candidate, check_sdp
 from hubbub.dialects.base import Link, Quiet, Reader, Refused, Request
-from hubbub.dialects.signals import is_plain, on_one_line
+from hubbub.dialects.signals import is_object, is_plain, on_one_line
 
 KEY = "peerjs"
 INCOMPLETE = "No id, token, or key supplied to websocket server"
@@ -149,7 +149,7 @@ def _payload(raw: Raw | UnsetType) -> bytes | None:
     if isinstance(raw, UnsetType):
         return None
     payload = on_one_line(raw)
-    if is_plain(payload) or not payload.startswith(b"{"):
+    if is_plain(payload) or not is_object(raw):
         return payload
     members = _read_members(payload)
     sdp = _text(members.get("sdp"), "sdp")
@@ -163,6 +163,6 @@ def _payload(raw: Raw | UnsetType) -> bytes | None:
 
 def _text(raw: Raw | None, member: str) -> str | None:
     """The text that stands there, or in an object there under the name of `member`."""
-    if raw is not None and bytes(raw)[:1] == b"{":
+    if raw is not None and is_object(raw):
         raw = _read_members(raw).get(member)
     return None if raw is None or bytes(raw)[:1] != b'"' else _read_text(raw)

@@ -84,6 +84,11 @@ def is_plain(said: bytes) -> bool:
     return len(said) <= MAX_CANDIDATE and _BACKSLASH not in said
 
 
+def is_object(raw: Raw) -> bool:
+    """Whether JSON is an object."""
+    return bytes(raw)[:1] == b"{"
+
+
 def on_one_line(raw: Raw) -> bytes:
     """JSON as it came, but for newlines: between tokens one is a space, and within a string there
     is none."""

@@ -372,8 +372,7 @@ class Session:
                     raise NotFound("this socket is not in that channel", "not_in_channel")
                 return exited
             case SendDirect():
-                if not self._messages.take(self._hub.clock()):
-                    raise TooMany("you are posting too fast", retry_after=self._messages.wait())
+                self._count_message()
                 await self._hub.services.send_direct(self._who(), command)
                 return _DONE
             case OpenInbox():
@@ -419,10 +418,13 @@ class Session:
             link.channel, link.key = entered.channel.id, entered.channel.key
         return entered
 
-    def _post(self, request: Request, command: SendMessage) -> None:
-        who = self._who()
+    def _count_message(self) -> None:
         if not self._messages.take(self._hub.clock()):
             raise TooMany("you are posting too fast", retry_after=self._messages.wait())
+
+    def _post(self, request: Request, command: SendMessage) -> None:
+        who = self._who()
+        self._count_message()
         self._in_flight += 1
         self._hub.services.post(who, command, partial(self._finish, request))
 

@@ -28,7 +28,6 @@ class Calls:
         """`rates` are those of each pair. `clock` is monotonic seconds."""
         self._bus = bus
         self._rates = rates
-        self._limited = rates.rate > 0
         self._clock = clock
         self._calls: dict[ChannelId, Call] = {}
 
@@ -83,7 +82,7 @@ class Calls:
             if seat.peer.key == sender.key:
                 raise Invalid("a signal is for somebody else", "own_peer")
             seats = (seat,)
-        if self._limited:
+        if self._rates.rate > 0:
             self._check_rates(call, sender, seats)
         envelopes = []
         for seat in seats:
