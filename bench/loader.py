@@ -31,7 +31,7 @@ class Answer:
     closed: int
     median: float = 0.0
     p99: float = 0.0
-    late: int = 0
+    stalled: int = 0
 
     @property
     def faulty(self) -> bool:
@@ -80,6 +80,13 @@ class Loader:
         """Let every sender send `count` messages or for `seconds`, whichever ends first and is
         not 0, and wait until everything is acknowledged and delivered."""
         return self._command(f"send {count} {seconds}")
+
+    def time(self, core: int, *, count: int = 0, seconds: float = 0) -> Answer:
+        """Send signals as `send` does, for their latency: the server's core and the generator's
+        own are watched meanwhile, and what was sent in a moment when the machine itself stood
+        still, of which there were `stalled`, is left out of `median` and `p99`. That is -1 when
+        nobody may watch."""
+        return self._command(f"time {count} {seconds} {core}")
 
     def end(self) -> Answer:
         """Wait until nothing comes any more. The totals of the run, and all that is missing."""

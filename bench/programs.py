@@ -8,11 +8,11 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE / "build"
-HEADERS = ("frames.h", "client.h", "targets.h", "voices.h")
+HEADERS = ("frames.h", "client.h", "targets.h", "voices.h", "stalls.h")
 SOURCES = {
     "load": ("load.c", "client.c", "targets.c"),
     "floor": ("floor.c",),
-    "signals": ("signals.c", "client.c", "voices.c"),
+    "signals": ("signals.c", "client.c", "voices.c", "stalls.c"),
 }
 
 
@@ -42,7 +42,7 @@ def _compile(compiler: str, program: Path, names: tuple[str, ...]) -> Path:
         flags = ["-O2", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror"]
         # Linked beside its place and moved there, so that two builds at once do no harm.
         fresh = program.with_suffix(f".{os.getpid()}")
-        subprocess.run([compiler, *flags, "-o", fresh, *sources, "-lm"], check=True)
+        subprocess.run([compiler, *flags, "-o", fresh, *sources, "-lm", "-pthread"], check=True)
         fresh.replace(program)
     return program
 

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from bench.comparisons import Result
@@ -18,10 +19,6 @@ from bench.servers import ROOT
 PACKAGES = ("uvicorn", "websockets", "uvloop", "fastapi", "sqlalchemy", "msgspec")
 SATURATED = 0.95
 """The share of its core from which on the load generator may be what limits a rate."""
-
-
-TIMELY = 0.002
-"""The share of signals that may be sent late before a p99 is worth little."""
 
 
 def table(results: Sequence[Result]) -> str:
@@ -65,13 +62,8 @@ def _number(value: float | None) -> str:
 
 def remarks(samples: Sequence[Sample]) -> Sequence[str]:
     """What a reader of the table should know."""
-    found = []
+    found = _stalls([sample for sample in samples if sample.timed])
     for sample in samples:
-        if sample.late > sample.messages * TIMELY:
-            found.append(
-                f"{describe(sample)}: {sample.late / sample.messages:.1%} of the signals were sent"
-                " over 1 ms late: something else ran on the load generator's core"
-            )
         busy = sample.load_cpu / sample.seconds
         if sample.workload.sends and not sample.faults and busy > SATURATED:
             found.append(
@@ -79,6 +71,18 @@ def remarks(samples: Sequence[Sample]) -> Sequence[str]:
                 " may be its own"
             )
     return sorted(set(found))
+
+
+def _stalls(samples: Sequence[Sample]) -> list[str]:
+    if any(sample.stalled < 0 for sample in samples):
+        return ["latencies are the machine's too: who runs this may not watch it (CAP_SYS_NICE)"]
+    shares = sorted(sample.stalled / sample.timed for sample in samples)
+    if not any(shares):
+        return []
+    return [
+        f"the machine stood still: {shares[0]:.1%} to {shares[-1]:.1%} of the signals of a"
+        f" measurement, in the middle {median(shares):.1%}, do not count for its latency"
+    ]
 
 
 def describe(sample: Sample) -> str:

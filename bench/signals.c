@@ -13,12 +13,16 @@
  *                         answers when everything has arrived
  *   median, p99           of this command's signals, the seconds from its sending until its partner
  *                         had it
- *   late                  how many of them were sent over 1 ms after they were due: the generator
- *                         itself was kept from its core
+ *   time COUNT SECONDS CORE
+ *                         the same, of a server on CORE, while both its core and our own are
+ *                         watched: signals of moments when one of them stood still count for
+ *                         neither the median nor the p99, unless that was always
+ *   stalled               how many those were, or -1 when nobody may watch
  *   doubled               also signals that reached somebody else
  *
  * It never waits for the server, and while it sends it never sleeps. */
 #include "client.h"
+#include "stalls.h"
 #include "voices.h"
 
 #include <math.h>
@@ -26,7 +30,6 @@
 #include <stdlib.h>
 
 enum { RING = 4096, OFFER = 3000, SIZES = 16 };
-static const double LATE = 0.001;
 
 /* Sender and number, where an ICE candidate has its foundation and an SDP its ufrag. */
 #define MARK ":bench"
@@ -40,15 +43,19 @@ struct connection {
 };
 
 static struct totals {
-    unsigned long messages, deliveries, lost, doubled, refused, closed, joined, late;
+    unsigned long messages, deliveries, lost, doubled, refused, closed, joined;
 } totals;
 
 static const struct voice *voice;
 static struct connection *connections;
 static unsigned connection_count, concurrency, dialled, opening;
 static unsigned long expected_joins; /* when everybody is in */
-static double rate, *latencies;
-static size_t latency_count, latency_slots;
+static double rate;
+
+static struct transit {
+    double sent, seconds;
+} *transits; /* of the signals of this command */
+static size_t transit_count, transit_slots;
 
 static uint32_t drawn(void)
 {
@@ -94,13 +101,13 @@ static void on_served(struct client *client)
     (void)client;
 }
 
-static void keep_latency(double seconds)
+static void keep_transit(double sent)
 {
-    if (latency_count == latency_slots) {
-        latency_slots = latency_slots * 2 + 4096;
-        latencies = must(realloc(latencies, latency_slots * sizeof *latencies));
+    if (transit_count == transit_slots) {
+        transit_slots = transit_slots * 2 + 4096;
+        transits = must(realloc(transits, transit_slots * sizeof *transits));
     }
-    latencies[latency_count++] = seconds;
+    transits[transit_count++] = (struct transit){sent, now() - sent};
 }
 
 static void on_signal(struct connection *connection, const char *mark)
@@ -115,7 +122,7 @@ static void on_signal(struct connection *connection, const char *mark)
     totals.lost += number - connection->next;
     totals.deliveries++;
     connection->next = number + 1;
-    keep_latency(now() - from->at[number % RING]);
+    keep_transit(from->at[number % RING]);
 }
 
 static bool has(const char *line, size_t length, const char *part)
@@ -185,7 +192,7 @@ static void write_candidate(char *to, size_t space, const char *mark)
              mark);
 }
 
-static void send_signal(struct connection *connection, double due)
+static void send_signal(struct connection *connection)
 {
     char mark[64], said[MAX_SENT], frame[MAX_SENT];
     struct connection *to = partner(connection);
@@ -197,10 +204,8 @@ static void send_signal(struct connection *connection, double due)
     (offer ? write_offer : write_candidate)(said, sizeof said, mark);
     int size =
         voice->signal(frame, sizeof frame, &connection->seat, to->seat.name, said, offer);
-    double at = now();
-    connection->at[connection->sent++ % RING] = at;
+    connection->at[connection->sent++ % RING] = now();
     totals.messages++;
-    totals.late += at - due > LATE;
     send_frame(&connection->client, TEXT, frame, size);
 }
 
@@ -211,16 +216,17 @@ static bool sound(void)
 
 static void send_for(unsigned count, double seconds)
 {
-    double start = now(), due = start, moved;
-    latency_count = 0;
+    double start = now(), due = start, moment, moved;
+    transit_count = 0;
     for (unsigned sent = 0; (!count || sent < count) && sound(); sent++) {
         due -= log((drawn() + 1.0) / 4294967297.0) / rate;
         if (seconds > 0 && due >= start + seconds)
             break;
-        do
+        do {
             pump(0);
-        while (now() < due);
-        send_signal(&connections[drawn() % connection_count], due);
+            still_here(moment = now());
+        } while (moment < due);
+        send_signal(&connections[drawn() % connection_count]);
     }
     moved = now();
     while (totals.deliveries + totals.lost < totals.messages && sound() && now() - moved < PATIENCE)
@@ -249,27 +255,48 @@ static void open_more(unsigned count)
     totals.closed += opening + until - dialled;
 }
 
-static int ascending(const void *a, const void *b)
+static int by_sending(const void *a, const void *b)
 {
-    double left = *(const double *)a, right = *(const double *)b;
-    return (left > right) - (left < right);
+    const struct transit *left = a, *right = b;
+    return (left->sent > right->sent) - (left->sent < right->sent);
+}
+
+static int by_duration(const void *a, const void *b)
+{
+    const struct transit *left = a, *right = b;
+    return (left->seconds > right->seconds) - (left->seconds < right->seconds);
 }
 
 static double quantile(double share)
 {
-    return latency_count ? latencies[(size_t)(share * (latency_count - 1))] : 0;
+    return transit_count ? transits[(size_t)(share * (transit_count - 1))].seconds : 0;
 }
 
-static void answer(const char *command, const struct totals *before, double since)
+/* Returns how many signals were sent in moments when the machine stood still. They are left out,
+ * unless they are all. */
+static long leave_out_stalled(void)
+{
+    size_t kept = 0;
+    qsort(transits, transit_count, sizeof *transits, by_sending);
+    for (size_t i = 0; i < transit_count; i++)
+        if (!stalled(transits[i].sent))
+            transits[kept++] = transits[i];
+    long left_out = transit_count - kept;
+    if (kept)
+        transit_count = kept;
+    return left_out;
+}
+
+static void answer(const char *command, const struct totals *before, double since, long left_out)
 {
     double seconds = now() - since;
-    qsort(latencies, latency_count, sizeof *latencies, ascending);
+    qsort(transits, transit_count, sizeof *transits, by_duration);
     printf("{\"command\":\"%s\",\"messages\":%lu,\"acks\":0,\"deliveries\":%lu,\"seconds\":%.6f,"
            "\"lost\":%lu,\"doubled\":%lu,\"refused\":%lu,\"closed\":%lu,\"median\":%.7f,"
-           "\"p99\":%.7f,\"late\":%lu}\n",
+           "\"p99\":%.7f,\"stalled\":%ld}\n",
            command, totals.messages - before->messages, totals.deliveries - before->deliveries,
            seconds, totals.lost, totals.doubled, totals.refused, totals.closed, quantile(0.5),
-           quantile(0.99), totals.late - before->late);
+           quantile(0.99), left_out);
     fflush(stdout);
 }
 
@@ -283,19 +310,25 @@ static void count_missing(void)
 static bool obey(const char *line)
 {
     unsigned count;
+    int core;
     double seconds, start = now();
     struct totals before = totals;
     if (sscanf(line, "open %u", &count) == 1) {
         open_more(count);
-        answer("open", &before, start);
+        answer("open", &before, start, 0);
     } else if (sscanf(line, "send %u %lf", &count, &seconds) == 2) {
         send_for(count, seconds);
-        answer("send", &before, start);
+        answer("send", &before, start, 0);
+    } else if (sscanf(line, "time %u %lf %d", &count, &seconds, &core) == 3) {
+        bool watched = begin_watch(core);
+        send_for(count, seconds);
+        end_watch();
+        answer("time", &before, start, watched ? leave_out_stalled() : -1);
     } else if (!strcmp(line, "end\n")) {
         while (pump(QUIET) > 0 && now() - start < PATIENCE)
             continue;
         count_missing();
-        answer("end", &(struct totals){0}, start);
+        answer("end", &(struct totals){0}, start, 0);
         return false;
     }
     return true;

@@ -4,6 +4,7 @@ server it can speak to."""
 import asyncio
 import json
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -131,14 +132,45 @@ async def test_anything_else_is_refused(programs: Programs, tmp_path: Path) -> N
     assert (await converse(programs, fake, tmp_path)).refused == 1
 
 
+@dataclass
+class Hesitant:
+    """Keeps everything back until `COUNT` signals have come, and again."""
+
+    kept: list[tuple[float, str, dict[str, Any]]] = field(default_factory=list)
+    held: list[float] = field(default_factory=list)
+
+    def spoil(self, to: str, frame: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+        """What is to be sent now."""
+        self.kept.append((time.monotonic(), to, frame))
+        if len(self.kept) < COUNT:
+            return []
+        kept, self.kept = self.kept, []
+        self.held += [time.monotonic() - since for since, _, _ in kept]
+        return [(to, frame) for _, to, frame in kept]
+
+
 async def test_latency_is_from_the_sending_to_the_hearing(
     programs: Programs, tmp_path: Path
 ) -> None:
-    async with serving(Relay()) as port:
-        load = SignalLoad("relay", PLAN, RATE)
-        sent, end = await asyncio.to_thread(exchange, programs, load, port, tmp_path)
-    assert 0 < sent.median <= sent.p99 <= sent.seconds
-    assert end.messages == COUNT
+    hesitant = Hesitant()
+    async with serving(Relay(hesitant.spoil)) as port:
+        sent, timed, end = await asyncio.to_thread(measure, programs, port, tmp_path)
+    held = sorted(hesitant.held[:COUNT])
+    assert held[COUNT // 2 - 1] < sent.median < sent.p99 < sent.seconds
+    assert held[-2] < sent.p99
+    assert 0 < timed.median <= timed.p99 < timed.seconds
+    assert (sent.stalled, end.stalled) == (0, 0)
+    assert -1 <= timed.stalled <= COUNT
+    assert (sent.messages, timed.messages, end.messages) == (COUNT, COUNT, 2 * COUNT)
+    assert not end.faulty
+
+
+def measure(programs: Programs, port: int, folder: Path) -> tuple[Answer, ...]:
+    """As `exchange` in one room, and then once more with the machine watched."""
+    load = SignalLoad("relay", PLAN[:4], RATE)
+    with loading(programs.signals, load, port, folder, CORE) as loader:
+        assert not loader.open().faulty
+        return loader.send(count=COUNT), loader.time(CORE, count=COUNT), loader.end()
 
 
 def test_the_tutorials_server_passes_everything_on(programs: Programs, tmp_path: Path) -> None:
