@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NewType
 
 UserId = NewType("UserId", int)
@@ -17,7 +18,7 @@ MAX_INTEGER = 2**53 - 1
 """The largest integer every JSON reader keeps exactly (RFC 8259, 6)."""
 
 MAX_KEY = 128
-_KEY = re.compile(rf"[A-Za-z0-9._~-]{{1,{MAX_KEY}}}")
+_KEY = re.compile(r"[A-Za-z0-9._~-]+")
 RESERVED_KEYS = frozenset({"auth", "echo", "v1", "chat", "video", "room", "signaling"})
 """Path segments that are routes of their own under `/ws/` and so can be no channel's key."""
 
@@ -91,6 +92,11 @@ def path_name(id: ChannelId, key: str) -> str:
 
 def is_key(text: str) -> bool:
     """Whether it looks like a channel's key: 1 to 128 of `[A-Za-z0-9._~-]`."""
+    return len(text) <= MAX_KEY and _is_key(text)
+
+
+@lru_cache(maxsize=4096)  # frame after frame names the same few
+def _is_key(text: str) -> bool:
     return _KEY.fullmatch(text) is not None
 
 

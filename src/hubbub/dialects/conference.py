@@ -169,9 +169,10 @@ def _read_body(frame: _Frame, text: str) -> tuple[Body, bytes]:
         Invalid: it may not be said, or is outside the limits.
     """
     if frame.type in NEGOTIATION:
-        if isinstance(frame.data, UnsetType) or not is_object(frame.data):
+        data = b"null" if isinstance(frame.data, UnsetType) else bytes(frame.data)
+        if not is_object(data):
             raise Invalid("data must be an object", "invalid_data")
-        return read_negotiation(frame.type, frame.data)
+        return read_negotiation(frame.type, data)
     check_theirs(frame.type)
     keys = _keys(text)
     said = _to_json(keys)

@@ -148,8 +148,8 @@ def _payload(raw: Raw | UnsetType) -> bytes | None:
     """
     if isinstance(raw, UnsetType):
         return None
-    payload = on_one_line(raw)
-    if is_plain(payload) or not is_object(raw):
+    payload = on_one_line(bytes(raw))
+    if is_plain(payload) or not is_object(payload):
         return payload
     members = _read_members(payload)
     sdp = _text(members.get("sdp"), "sdp")
@@ -163,6 +163,6 @@ def _payload(raw: Raw | UnsetType) -> bytes | None:
 
 def _text(raw: Raw | None, member: str) -> str | None:
     """The text that stands there, or in an object there under the name of `member`."""
-    if raw is not None and is_object(raw):
+    if raw is not None and is_object(bytes(raw)):
         raw = _read_members(raw).get(member)
     return None if raw is None or bytes(raw)[:1] != b'"' else _read_text(raw)

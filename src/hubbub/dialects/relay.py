@@ -221,8 +221,8 @@ def _read_body(frame: _Signal) -> tuple[Body, bytes]:
     if frame.type in NEGOTIATION:
         if isinstance(frame.data, UnsetType):
             raise Invalid("data is missing", "missing_data")
-        return read_negotiation(frame.type, frame.data)
+        return read_negotiation(frame.type, bytes(frame.data))
     check_theirs(frame.type)
-    data = b"null" if isinstance(frame.data, UnsetType) else read_again(frame.data)[1]
+    data = b"null" if isinstance(frame.data, UnsetType) else read_again(bytes(frame.data))[1]
     custom = check_custom(frame.type, data)
     return ENDINGS.get(frame.type, custom), data

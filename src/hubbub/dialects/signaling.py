@@ -74,21 +74,21 @@ class _Offer(_ToPeer, tag="offer", kw_only=True):
     sdp: Raw
 
     def command(self, link: Link) -> Command:
-        return self.signal(link, *read_description(DescriptionType.OFFER, self.sdp))
+        return self.signal(link, *read_description(DescriptionType.OFFER, bytes(self.sdp)))
 
 
 class _Answer(_ToPeer, tag="answer", kw_only=True):
     sdp: Raw
 
     def command(self, link: Link) -> Command:
-        return self.signal(link, *read_description(DescriptionType.ANSWER, self.sdp))
+        return self.signal(link, *read_description(DescriptionType.ANSWER, bytes(self.sdp)))
 
 
 class _Candidate(_ToPeer, tag="candidate", kw_only=True):
     candidate: Raw
 
     def command(self, link: Link) -> Command:
-        return self.signal(link, *read_candidate(self.candidate))
+        return self.signal(link, *read_candidate(bytes(self.candidate)))
 
 
 class _Heartbeat(msgspec.Struct, tag="heartbeat"):

@@ -3,7 +3,7 @@
 from typing import Annotated, assert_never
 
 import msgspec
-from msgspec import Meta, Raw
+from msgspec import Meta
 
 from hubbub.core.errors import Invalid
 from hubbub.core.events import Signalled
@@ -38,6 +38,7 @@ _SERVER_TYPES = frozenset({"connected", "error", "user-joined", "user-left"})
 _NAMED_TYPES = _SERVER_TYPES | NEGOTIATION | {*ENDINGS}
 
 _BACKSLASH = ord("\\")
+_BRACE = ord("{")
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
@@ -65,44 +66,44 @@ class _CandidateInit(msgspec.Struct, rename="camel", forbid_unknown_fields=True)
 _read_init = msgspec.json.Decoder(_CandidateInit).decode
 
 
-def read_again(raw: Raw) -> tuple[object, bytes]:
+def read_again(json: bytes) -> tuple[object, bytes]:
     """What a client said, and the same as it can be said again.
 
     Raises:
         Invalid: there is a number in it that no program can hold.
     """
     try:
-        value = _decode(raw)
+        value = _decode(json)
     except msgspec.DecodeError:
         raise Invalid("the frame holds what cannot be passed on", "invalid_data") from None
     return value, _encode(value)
 
 
-def is_plain(said: bytes) -> bool:
+def is_plain(json: bytes) -> bool:
     """Whether JSON is shorter than any limit of a signal, and every character in it stands for
     itself: then there is nothing to check in its strings."""
-    return len(said) <= MAX_CANDIDATE and _BACKSLASH not in said
+    return len(json) <= MAX_CANDIDATE and _BACKSLASH not in json
 
 
-def is_object(raw: Raw) -> bool:
-    """Whether JSON is an object."""
-    return bytes(raw)[:1] == b"{"
+def is_object(json: bytes) -> bool:
+    """Whether JSON, with nothing around it, is an object."""
+    return json[0] == _BRACE
 
 
-def on_one_line(raw: Raw) -> bytes:
+def on_one_line(json: bytes) -> bytes:
     """JSON as it came, but for newlines: between tokens one is a space, and within a string there
     is none."""
-    return bytes(raw).replace(b"\n", b" ")
+    return json.replace(b"\n", b" ")
 
 
-def read_description(type: DescriptionType, raw: Raw) -> tuple[Description, bytes]:
+def read_description(type: DescriptionType, json: bytes) -> tuple[Description, bytes]:
     """Reads a session description: the SDP itself, or an object with `sdp` and perhaps `type`. It
     comes back as it can be said again, too.
 
     Raises:
         Invalid: it is neither, outside the limits, or its type is another than the frame's.
     """
-    value, said = read_again(raw)
+    value, said = read_again(json)
     if isinstance(value, dict):
         if value.get("type", type) != type:
             raise Invalid("the description's type is another than the frame's", "invalid_type")
@@ -110,14 +111,14 @@ def read_description(type: DescriptionType, raw: Raw) -> tuple[Description, byte
     return Description(type, check_sdp(value)), said
 
 
-def read_candidate(raw: Raw) -> tuple[Candidate, bytes]:
+def read_candidate(json: bytes) -> tuple[Candidate, bytes]:
     """Reads a candidate: the line itself, an RTCIceCandidateInit, or null for the last. It comes
     back as it can be said again, too.
 
     Raises:
         Invalid: it is none of these, or outside the limits.
     """
-    said = on_one_line(raw)
+    said = on_one_line(json)
     if is_plain(said):
         # Nearly every one: an object of the standard's members alone, which need not be taken
         # apart and put together again.
@@ -127,7 +128,7 @@ def read_candidate(raw: Raw) -> tuple[Candidate, bytes]:
             pass  # what it is instead, and whether it may be, is found out below
         else:
             return Candidate(init.candidate or "", init.sdp_mid, init.sdp_m_line_index or 0), said
-    value, said = read_again(raw)
+    value, said = read_again(json)
     if not isinstance(value, dict):
         return check_candidate(value), said
     if "candidate" not in value:
@@ -136,15 +137,15 @@ def read_candidate(raw: Raw) -> tuple[Candidate, bytes]:
     return check_candidate(value["candidate"], value.get("sdpMid"), index), said
 
 
-def read_negotiation(type: str, raw: Raw) -> tuple[Description | Candidate, bytes]:
+def read_negotiation(type: str, json: bytes) -> tuple[Description | Candidate, bytes]:
     """Reads the `data` of one of the types in `NEGOTIATION`.
 
     Raises:
         Invalid: as `read_description` and `read_candidate`.
     """
     if type == CANDIDATE:
-        return read_candidate(raw)
-    return read_description(DescriptionType(type), raw)
+        return read_candidate(json)
+    return read_description(DescriptionType(type), json)
 
 
 def read_name(value: object, field: str) -> str | None:
