@@ -68,9 +68,14 @@ class Loader:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
+    @property
+    def pid(self) -> int:
+        """The id of its process."""
+        return self._process.pid
+
     def cpu(self) -> float:
         """Seconds of CPU it has used: near the seconds on the clock it is what limits the run."""
-        return process_cpu(self._process.pid)
+        return process_cpu(self.pid)
 
     def open(self, count: int = 0) -> Answer:
         """Open and authenticate `count` more connections; 0 means all that are left."""
@@ -83,9 +88,9 @@ class Loader:
 
     def time(self, core: int, *, count: int = 0, seconds: float = 0) -> Answer:
         """Send signals as `send` does, for their latency: the server's core and the generator's
-        own are watched meanwhile, and what was sent in a moment when the machine itself stood
-        still, of which there were `stalled`, is left out of `median` and `p99`. That is -1 when
-        nobody may watch."""
+        own are watched meanwhile. The signals sent in moments when the machine itself stood
+        still, of which there were `stalled`, are left out of `median` and `p99`, unless they are
+        all. -1 says that nobody may watch."""
         return self._command(f"time {count} {seconds} {core}")
 
     def end(self) -> Answer:

@@ -27,9 +27,9 @@ SIGNAL_WARM_UP = 1.0
 WARM_SOCKETS = 100
 """Sockets that are opened, and kept, before the opening of any is measured."""
 TRIES = 4
-"""How often the latency of signals is measured, until it has been while the machine was quiet."""
+"""How often at most the latency of signals is measured, until the machine has been quiet."""
 QUIET = 0.03
-"""The share of signals that may be left out, since the machine stood still, where it was."""
+"""The share of signals that may be sent when it stood still where it was."""
 BURSTS = 5
 """The window starts empty so many times in a measurement: how messages bunch up in the first
 milliseconds may last until the end, so one start would be one draw."""
@@ -118,8 +118,8 @@ class Sample:
     timed: int = 0
     """How many signals that was measured of."""
     stalled: int = 0
-    """How many of them do not count, because they were sent when the machine itself stood still;
-    -1 when nobody may watch it."""
+    """How many of them were sent when the machine itself stood still, and do not count unless they
+    are all; -1 when nobody may watch it."""
 
 
 class Bench:

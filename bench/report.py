@@ -17,6 +17,8 @@ from bench.measure import Sample
 from bench.servers import ROOT
 
 PACKAGES = ("uvicorn", "websockets", "uvloop", "fastapi", "sqlalchemy", "msgspec")
+LOUD = 0.25
+"""The share of signals left out of a latency from which on that is of too few moments."""
 SATURATED = 0.95
 """The share of its core from which on the load generator may be what limits a rate."""
 
@@ -79,9 +81,15 @@ def _stalls(samples: Sequence[Sample]) -> list[str]:
     shares = sorted(sample.stalled / sample.timed for sample in samples)
     if not any(shares):
         return []
-    return [
-        f"the machine stood still: {shares[0]:.1%} to {shares[-1]:.1%} of the signals of a"
-        f" measurement, in the middle {median(shares):.1%}, do not count for its latency"
+    found = [
+        f"the machine stood still when {shares[0]:.1%} to {shares[-1]:.1%} of the signals of a"
+        f" measurement were sent, in the middle {median(shares):.1%}: they do not count for latency"
+    ]
+    return found + [
+        f"{describe(sample)}: {sample.stalled / sample.timed:.0%} of the signals of a measurement"
+        " were sent when the machine stood still; its latency is worth little"
+        for sample in samples
+        if sample.stalled > sample.timed * LOUD
     ]
 
 

@@ -50,10 +50,10 @@ class Server:
 
     def come_first(self) -> None:
         """Give its first thread, the event loop's, a real-time priority, so that no housekeeping
-        of the machine keeps it from its core. Nothing changes where that is not allowed
-        (CAP_SYS_NICE)."""
+        of the machine keeps it from its core, nor what its own other threads do. Nothing changes
+        where that is not allowed (CAP_SYS_NICE)."""
         policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
-        with suppress(PermissionError):
+        with suppress(OSError):
             os.sched_setscheduler(self.pid, policy, os.sched_param(1))
 
     def last_words(self) -> str:

@@ -267,6 +267,12 @@ static int by_duration(const void *a, const void *b)
     return (left->seconds > right->seconds) - (left->seconds < right->seconds);
 }
 
+static void sort_transits(int (*order)(const void *, const void *))
+{
+    if (transit_count)
+        qsort(transits, transit_count, sizeof *transits, order);
+}
+
 static double quantile(double share)
 {
     return transit_count ? transits[(size_t)(share * (transit_count - 1))].seconds : 0;
@@ -277,7 +283,7 @@ static double quantile(double share)
 static long leave_out_stalled(void)
 {
     size_t kept = 0;
-    qsort(transits, transit_count, sizeof *transits, by_sending);
+    sort_transits(by_sending);
     for (size_t i = 0; i < transit_count; i++)
         if (!stalled(transits[i].sent))
             transits[kept++] = transits[i];
@@ -290,7 +296,7 @@ static long leave_out_stalled(void)
 static void answer(const char *command, const struct totals *before, double since, long left_out)
 {
     double seconds = now() - since;
-    qsort(transits, transit_count, sizeof *transits, by_duration);
+    sort_transits(by_duration);
     printf("{\"command\":\"%s\",\"messages\":%lu,\"acks\":0,\"deliveries\":%lu,\"seconds\":%.6f,"
            "\"lost\":%lu,\"doubled\":%lu,\"refused\":%lu,\"closed\":%lu,\"median\":%.7f,"
            "\"p99\":%.7f,\"stalled\":%ld}\n",

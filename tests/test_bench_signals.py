@@ -4,6 +4,7 @@ server it can speak to."""
 import asyncio
 import json
 import os
+import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 from bench.fixture import prepare
-from bench.loader import Answer, SignalLoad, Voice, loading
+from bench.loader import Answer, Loader, SignalLoad, Voice, loading
 from bench.programs import Programs, build
 from bench.servers import hubbub, relay, running
 from websockets.asyncio.server import ServerConnection, serve
@@ -171,6 +172,40 @@ def measure(programs: Programs, port: int, folder: Path) -> tuple[Answer, ...]:
     with loading(programs.signals, load, port, folder, CORE) as loader:
         assert not loader.open().faulty
         return loader.send(count=COUNT), loader.time(CORE, count=COUNT), loader.end()
+
+
+async def test_signals_sent_when_the_machine_stood_still_do_not_count(
+    programs: Programs, tmp_path: Path
+) -> None:
+    loaders: list[Loader] = []
+    seen: list[str] = []
+
+    def hold(to: str, frame: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+        seen.append(to)
+        if len(seen) == COUNT // 2:
+            stand_still(loaders[0].pid)
+        return [(to, frame)]
+
+    def measure(port: int) -> Answer:
+        load = SignalLoad("relay", PLAN, RATE)
+        with loading(programs.signals, load, port, tmp_path, CORE) as loader:
+            loaders.append(loader)
+            assert not loader.open().faulty
+            return loader.time(CORE, count=COUNT)
+
+    async with serving(Relay(hold)) as port:
+        timed = await asyncio.to_thread(measure, port)
+    assert timed.stalled != 0  # -1 where nobody may watch
+    assert (timed.messages, timed.deliveries, timed.faulty) == (COUNT, COUNT, False)
+
+
+def stand_still(pid: int) -> None:
+    """Takes the cores from a process for as long as some forty signals take."""
+    os.kill(pid, signal.SIGSTOP)
+    until = time.monotonic() + 40 / RATE
+    while time.monotonic() < until:
+        pass
+    os.kill(pid, signal.SIGCONT)
 
 
 def test_the_tutorials_server_passes_everything_on(programs: Programs, tmp_path: Path) -> None:
