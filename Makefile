@@ -4,7 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/python -m pytest
+# Whoever forbids Python to keep bytecode would compile every test and every server anew each time.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 PACKAGES := chromium strace gcc libc6-dev openssl
 
 .PHONY: run setup test check bench contracts lock clean
