@@ -33,6 +33,14 @@ void *must(void *memory)
     return memory;
 }
 
+void *with_room(void *array, size_t count, size_t *slots, size_t size)
+{
+    if (count < *slots)
+        return array;
+    *slots = *slots * 2 + 64;
+    return must(realloc(array, *slots * size));
+}
+
 double now(void)
 {
     struct timespec at;

@@ -32,6 +32,10 @@ struct handlers {
 
 _Noreturn void die(const char *what);
 void *must(void *memory);
+
+/* The array, which holds `slots` of such a `size`, with room behind the first `count`. */
+void *with_room(void *array, size_t count, size_t *slots, size_t size);
+
 double now(void);
 
 /* Comes before anything else here. `browser` sends the headers that a browser does. */

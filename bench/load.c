@@ -239,18 +239,15 @@ static void count_missing(void)
 static void read_plan(const char *path)
 {
     char *line = NULL, name[256], token[1600];
-    size_t space = 0, slots = 0;
+    size_t space = 0, slots = 0, room_slots = 0;
     FILE *file = fopen(path, "r");
     if (!file)
         die(path);
     while (getline(&line, &space, file) > 0) {
         if (sscanf(line, "%255s %1599s", name, token) != 2)
             continue;
-        if (connection_count == slots) {
-            slots = slots * 2 + 64;
-            connections = must(realloc(connections, slots * sizeof *connections));
-            rooms = must(realloc(rooms, slots * sizeof *rooms));
-        }
+        connections = with_room(connections, connection_count, &slots, sizeof *connections);
+        rooms = with_room(rooms, room_count, &room_slots, sizeof *rooms);
         if (!room_count || strcmp(rooms[room_count - 1].name, name))
             rooms[room_count++] = (struct room){.name = must(strdup(name))};
         rooms[room_count - 1].size++;

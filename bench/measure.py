@@ -135,7 +135,7 @@ class Bench:
         """Measure once. `seconds` is how long messages are sent."""
         with self._arena(workload, subject) as (server, loader):
             if workload.kind is Kind.SIGNALS:
-                return _signals(workload, subject, server, self._server_core, loader, seconds)
+                return _signals(workload, subject, server, loader, seconds)
             if not workload.sends:
                 return _hold(workload, subject, server, loader)
             return _traffic(workload, subject, server, loader, seconds)
@@ -235,12 +235,7 @@ def _traffic(
 
 
 def _signals(
-    workload: Workload,
-    subject: Subject,
-    server: servers.Server,
-    core: int,
-    loader: Loader,
-    seconds: float,
+    workload: Workload, subject: Subject, server: servers.Server, loader: Loader, seconds: float
 ) -> Sample:
     """CPU first and latency afterwards: what makes this one exact costs some of the other."""
     loader.open()
@@ -248,8 +243,7 @@ def _signals(
     cpu, load_cpu = server.cpu(), loader.cpu()
     sent = loader.send(seconds=seconds)
     cpu, load_cpu = server.cpu() - cpu, loader.cpu() - load_cpu
-    server.come_first()
-    timed = _timed(core, loader, seconds)
+    timed = _timed(server, loader, seconds)
     end = loader.end()
     faulty = end.faulty or end.deliveries != end.messages
     return Sample(
@@ -270,14 +264,15 @@ def _signals(
     )
 
 
-def _timed(core: int, loader: Loader, seconds: float) -> Answer:
+def _timed(server: servers.Server, loader: Loader, seconds: float) -> Answer:
     """The latency when the machine was quietest: what it was is no part of the choice."""
+    server.come_first()
     tries = []
     for _ in range(TRIES):
-        tries.append(loader.time(core, seconds=seconds))
+        tries.append(loader.time(server.core, seconds=seconds))
         if tries[-1].stalled <= tries[-1].messages * QUIET:
             break
-    return min(tries, key=lambda tried: tried.stalled / max(tried.messages, 1))
+    return min(tries, key=lambda tried: tried.stalled)
 
 
 def _hold(workload: Workload, subject: Subject, server: servers.Server, loader: Loader) -> Sample:

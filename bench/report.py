@@ -78,18 +78,18 @@ def remarks(samples: Sequence[Sample]) -> Sequence[str]:
 def _stalls(samples: Sequence[Sample]) -> list[str]:
     if any(sample.stalled < 0 for sample in samples):
         return ["latencies are the machine's too: who runs this may not watch it (CAP_SYS_NICE)"]
-    shares = sorted(sample.stalled / sample.timed for sample in samples)
+    shares = [sample.stalled / sample.timed for sample in samples]
     if not any(shares):
         return []
-    found = [
-        f"the machine stood still when {shares[0]:.1%} to {shares[-1]:.1%} of the signals of a"
-        f" measurement were sent, in the middle {median(shares):.1%}: they do not count for latency"
-    ]
-    return found + [
-        f"{describe(sample)}: {sample.stalled / sample.timed:.0%} of the signals of a measurement"
-        " were sent when the machine stood still; its latency is worth little"
-        for sample in samples
-        if sample.stalled > sample.timed * LOUD
+    return [
+        f"the machine stood still when {min(shares):.1%} to {max(shares):.1%} of the signals of a"
+        f" measurement were sent, in the middle {median(shares):.1%}: their latency does not count",
+        *(
+            f"{describe(sample)}: {share:.0%} of the signals of a measurement were sent when the"
+            " machine stood still; its latency is worth little"
+            for sample, share in zip(samples, shares, strict=True)
+            if share > LOUD
+        ),
     ]
 
 

@@ -36,6 +36,7 @@ class Server:
     pid: int
     port: int
     log: Path
+    core: int
 
     def cpu(self) -> float:
         """Seconds of CPU, user and system, of all its threads, ended ones included."""
@@ -135,7 +136,7 @@ def running(command: Command, folder: Path, core: int) -> Iterator[Server]:
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    server = Server(process.pid, port, log)
+    server = Server(process.pid, port, log, core)
     try:
         _wait_until_listening(process, server)
         yield server

@@ -103,10 +103,7 @@ static void on_served(struct client *client)
 
 static void keep_transit(double sent)
 {
-    if (transit_count == transit_slots) {
-        transit_slots = transit_slots * 2 + 4096;
-        transits = must(realloc(transits, transit_slots * sizeof *transits));
-    }
+    transits = with_room(transits, transit_count, &transit_slots, sizeof *transits);
     transits[transit_count++] = (struct transit){sent, now() - sent};
 }
 
@@ -352,10 +349,7 @@ static void read_plan(const char *path)
         struct seat seat;
         if (sscanf(line, "%255s %1599s", seat.room, seat.token) != 2)
             continue;
-        if (connection_count == slots) {
-            slots = slots * 2 + 64;
-            connections = must(realloc(connections, slots * sizeof *connections));
-        }
+        connections = with_room(connections, connection_count, &slots, sizeof *connections);
         snprintf(seat.name, sizeof seat.name, "user-%u", connection_count + 1);
         struct connection *fresh = &connections[connection_count];
         inside = connection_count && !strcmp(fresh[-1].seat.room, seat.room) ? inside + 1 : 0;

@@ -28,11 +28,9 @@ static double last_here;
 
 static void keep(struct record *record, double from, double until)
 {
-    if (record->count == record->slots) {
-        record->slots = record->slots * 2 + 1024;
-        record->stalls = must(realloc(record->stalls, record->slots * sizeof *record->stalls));
-    }
-    record->stalls[record->count++] = (struct stall){from, until};
+    struct stall fresh = {from, until};
+    record->stalls = with_room(record->stalls, record->count, &record->slots, sizeof fresh);
+    record->stalls[record->count++] = fresh;
 }
 
 static void sleep_until(double moment)

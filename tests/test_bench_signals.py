@@ -186,7 +186,7 @@ async def test_signals_sent_when_the_machine_stood_still_do_not_count(
             stand_still(loaders[0].pid)
         return [(to, frame)]
 
-    def measure(port: int) -> Answer:
+    def stopped(port: int) -> Answer:
         load = SignalLoad("relay", PLAN, RATE)
         with loading(programs.signals, load, port, tmp_path, CORE) as loader:
             loaders.append(loader)
@@ -194,7 +194,7 @@ async def test_signals_sent_when_the_machine_stood_still_do_not_count(
             return loader.time(CORE, count=COUNT)
 
     async with serving(Relay(hold)) as port:
-        timed = await asyncio.to_thread(measure, port)
+        timed = await asyncio.to_thread(stopped, port)
     assert timed.stalled != 0  # -1 where nobody may watch
     assert (timed.messages, timed.deliveries, timed.faulty) == (COUNT, COUNT, False)
 
